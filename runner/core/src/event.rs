@@ -1,0 +1,266 @@
+//! The one closed event enum. Everything that the outside learns about a run is a fold over it.
+
+use crate::ids::{JobKey, RunId, StepPath};
+use crate::plan::{JobInstance, Plan};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since the Unix epoch. Core never asks for the time: it is always a parameter.
+pub type UnixMs = i64;
+
+/// One event as the journal holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Position in the run's journal, from 1, without gaps.
+    pub seq: u64,
+    /// When it was recorded.
+    pub time_ms: UnixMs,
+    /// What happened.
+    pub event: RunEvent,
+}
+
+/// How a step, a job or a run ended. GitHub's four words, and `lost` for a step whose end nobody saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conclusion {
+    /// It did what it should.
+    Success,
+    /// It ran and failed, or could not be run for a reason in the workflow.
+    Failure,
+    /// It was cancelled before its end.
+    Cancelled,
+    /// Its condition was false, or something it needs did not succeed.
+    Skipped,
+    /// It was started, and its end is unknown (the container or host went away).
+    Lost,
+}
+
+impl Conclusion {
+    /// The word that GitHub uses (`lost` is ours).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// Which of a step's two output streams a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Severity of an annotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// `::notice::`
+    Notice,
+    /// `::warning::`
+    Warning,
+    /// `::error::`
+    Error,
+}
+
+/// A remark on a place in a file, from a workflow command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    /// How grave it is.
+    pub level: Level,
+    /// The text, masked.
+    pub message: String,
+    /// `title=`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// `file=`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// `line=`, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// `col=`, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
+}
+
+/// What a finished step leaves for those after it. Values that contain a secret are masked before they
+/// get here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepEffects {
+    /// Outputs, by name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub outputs: IndexMap<String, String>,
+    /// Environment variables for later steps of the job.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, String>,
+    /// Folders put before `PATH` for later steps, in the order in which they were added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
+    /// State for the step's own post phase.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub state: IndexMap<String, String>,
+    /// Markdown summary.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// A built-in action's report (the action's own JSON shape).
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub report: serde_json::Value,
+}
+
+/// Everything that can happen to a run. `job` is the instance's key; `attempt` counts from 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum RunEvent {
+    /// Somebody asked for a run. Always the first event.
+    RunRequested {
+        /// The run's name.
+        run: RunId,
+        /// Path of the workflow file, as given.
+        workflow: String,
+        /// Name of the triggering event, such as `push`.
+        trigger: String,
+        /// Who asked.
+        actor: String,
+    },
+    /// The plan is fixed; nothing has started yet.
+    RunPlanned {
+        /// What will be done.
+        plan: Box<Plan>,
+    },
+    /// A matrix that depends on another job's outputs is known now.
+    JobExpanded {
+        /// The job's id (not an instance key).
+        id: String,
+        /// Its instances.
+        instances: Vec<JobInstance>,
+    },
+    /// The job's sandbox is about to be made.
+    JobStarted {
+        /// Which job.
+        job: JobKey,
+    },
+    /// The job's sandbox is ready for steps.
+    JobReady {
+        /// Which job.
+        job: JobKey,
+    },
+    /// A step is about to be started. Written durably before the executor is called.
+    StepIntended {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// The executor has started the step.
+    StepStarted {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// Which attempt.
+        attempt: u32,
+    },
+    /// A line that a step printed, masked.
+    Log {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// Which attempt.
+        attempt: u32,
+        /// The executor's own number of the line within the attempt, from 0: where to go on after a restart.
+        offset: u64,
+        /// Which stream.
+        stream: Stream,
+        /// The line, without its end.
+        text: String,
+    },
+    /// A step left a remark.
+    StepAnnotated {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// The remark.
+        annotation: Annotation,
+    },
+    /// An attempt failed and will be repeated, not before `not_before_ms`.
+    StepRetried {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// The attempt that failed.
+        attempt: u32,
+        /// How it ended.
+        outcome: Conclusion,
+        /// When the next attempt may start.
+        not_before_ms: UnixMs,
+        /// Why.
+        reason: String,
+    },
+    /// A step is over.
+    StepFinished {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// Which attempt (0 when it never ran).
+        attempt: u32,
+        /// How it ended, before `continue-on-error`.
+        outcome: Conclusion,
+        /// How it ended, after `continue-on-error`.
+        conclusion: Conclusion,
+        /// The process's exit code, where there was one.
+        exit_code: Option<i32>,
+        /// How long it took.
+        duration_ms: u64,
+        /// Why it failed or was skipped, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What it leaves.
+        #[serde(default)]
+        effects: Box<StepEffects>,
+    },
+    /// A job is over; its sandbox may still be there.
+    JobFinished {
+        /// Which job.
+        job: JobKey,
+        /// How.
+        conclusion: Conclusion,
+        /// The job's outputs.
+        #[serde(default)]
+        outputs: IndexMap<String, String>,
+        /// Why it was skipped or failed, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The job's sandbox is gone.
+    JobClosed {
+        /// Which job.
+        job: JobKey,
+    },
+    /// Somebody asked to stop.
+    CancelRequested {
+        /// Why and by whom.
+        reason: String,
+    },
+    /// A new process took the run over after the old one died.
+    RunResumed,
+    /// The run is over. Always the last event.
+    RunFinished {
+        /// How.
+        conclusion: Conclusion,
+    },
+}

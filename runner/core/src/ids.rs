@@ -1,0 +1,137 @@
+//! Names of runs, jobs and steps. All are deterministic, so that starting twice finds the first.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Name of one run, unique in a store and sortable by time, such as `20261123-165512-k3f9q2`.
+/// Lower-case letters, digits and dashes only: it is part of container and folder names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub String);
+
+/// Name of one job instance inside a run: the job's id, and for a matrix instance `~` and its index
+/// (`test~3`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobKey(pub String);
+
+impl JobKey {
+    /// The key of instance `index` of job `id`; a job without a matrix has just its id.
+    pub fn new(id: &str, index: Option<usize>) -> Self {
+        match index {
+            None => Self(id.to_owned()),
+            Some(index) => Self(format!("{id}~{index}")),
+        }
+    }
+}
+
+/// Place of a step in its job: the index of the declared step, then of the inner step of a composite
+/// action, and so on. Ordered as the steps run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepPath(pub Vec<u32>);
+
+impl StepPath {
+    /// The path of the declared step `index`.
+    pub fn top(index: usize) -> Self {
+        Self(vec![u32::try_from(index).unwrap_or(u32::MAX)])
+    }
+
+    /// The path of inner step `index` of this step.
+    pub fn child(&self, index: usize) -> Self {
+        let mut path = self.0.clone();
+        path.push(u32::try_from(index).unwrap_or(u32::MAX));
+        Self(path)
+    }
+
+    /// The path of the step that this one is an inner step of.
+    pub fn parent(&self) -> Option<Self> {
+        (self.0.len() > 1).then(|| Self(self.0[..self.0.len() - 1].to_vec()))
+    }
+}
+
+impl fmt::Display for StepPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(u32::to_string).collect();
+        f.write_str(&parts.join("."))
+    }
+}
+
+impl std::str::FromStr for StepPath {
+    type Err = std::num::ParseIntError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split('.').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Serialize for StepPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StepPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One job instance of one run. Names the container and the work folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobUid {
+    /// The run.
+    pub run: RunId,
+    /// The job instance.
+    pub job: JobKey,
+}
+
+impl JobUid {
+    /// A name that a container or a folder may have: `pawl-RUN-JOB`, with `~` and `_` replaced.
+    pub fn container_name(&self) -> String {
+        format!("pawl-{}-{}", self.run.0, self.job.0.replace('~', ".m").replace('_', "-u"))
+    }
+}
+
+/// One attempt at one step of one job of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StepUid {
+    /// The run.
+    pub run: RunId,
+    /// The job instance.
+    pub job: JobKey,
+    /// The step's place in the job.
+    pub step: StepPath,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+impl StepUid {
+    /// The job that this step belongs to.
+    pub fn job_uid(&self) -> JobUid {
+        JobUid { run: self.run.clone(), job: self.job.clone() }
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for JobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for JobUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.run, self.job)
+    }
+}
+
+impl fmt::Display for StepUid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{}", self.run, self.job, self.step, self.attempt)
+    }
+}

@@ -1,0 +1,221 @@
+//! The plan: everything that a run will do, as one serialisable, hashable value.
+
+use crate::expr::{Condition, Template};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What a run will do. Nothing starts before the plan is in the journal, and the run follows it alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The workflow's name (its `name:`, else the file's path).
+    pub workflow: String,
+    /// The workflow file's path, as given.
+    pub file: String,
+    /// `run-name`, evaluated; empty when the workflow has none.
+    #[serde(default)]
+    pub run_name: String,
+    /// The `github` context without the token, as JSON.
+    pub github: serde_json::Value,
+    /// The `inputs` context.
+    #[serde(default)]
+    pub inputs: serde_json::Value,
+    /// The `vars` context.
+    #[serde(default)]
+    pub vars: IndexMap<String, String>,
+    /// Names of the secrets that were given (never their values).
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// `env` given from outside (`--env`), under the workflow's own.
+    #[serde(default)]
+    pub outer_env: IndexMap<String, String>,
+    /// `env` of the workflow.
+    #[serde(default)]
+    pub env: IndexMap<String, Template>,
+    /// Outputs of a workflow that is called (`on.workflow_call.outputs`).
+    #[serde(default)]
+    pub outputs: IndexMap<String, Template>,
+    /// Jobs in the file's order.
+    pub jobs: Vec<PlannedJob>,
+}
+
+/// One job of the plan, before its matrix makes instances of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedJob {
+    /// The job's id.
+    pub id: String,
+    /// `name:`, not evaluated.
+    pub name: Option<Template>,
+    /// Ids of the jobs that must be over first.
+    pub needs: Vec<String>,
+    /// `if:`
+    pub condition: Option<Condition>,
+    /// Instances, when they are known before the run; `None` when the matrix needs another job's outputs.
+    pub instances: Option<Vec<JobInstance>>,
+    /// The matrix, when it is not known before the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<Template>,
+    /// Cancel the other instances when one fails.
+    pub fail_fast: bool,
+    /// Most instances at once.
+    pub max_parallel: Option<u32>,
+    /// Image of the job's sandbox. Evaluated when the job starts.
+    pub image: Template,
+    /// Environment of the container itself.
+    #[serde(default)]
+    pub container_env: IndexMap<String, Template>,
+    /// `runs-on` labels, for the `runner` context and messages.
+    pub runs_on: Vec<String>,
+    /// `env` of the job.
+    #[serde(default)]
+    pub env: IndexMap<String, Template>,
+    /// `defaults.run.shell` of the job or workflow.
+    #[serde(default)]
+    pub shell: Option<String>,
+    /// `defaults.run.working-directory` of the job or workflow.
+    #[serde(default)]
+    pub working_directory: Option<Template>,
+    /// Limit of the whole job. GitHub's default is 360 minutes.
+    pub timeout_ms: u64,
+    /// A failure of this job does not fail the run.
+    pub continue_on_error: Option<Template>,
+    /// Outputs.
+    #[serde(default)]
+    pub outputs: IndexMap<String, Template>,
+    /// Steps in order.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// One instance of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobInstance {
+    /// Index among the job's instances, from 0; `None` when the job has no matrix.
+    pub index: Option<usize>,
+    /// Instances of the job in all.
+    pub total: usize,
+    /// The instance's matrix values; empty without a matrix.
+    pub matrix: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One step of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `id:`, or empty.
+    pub id: String,
+    /// `name:`, not evaluated; `None` for a name made from what it runs.
+    pub name: Option<Template>,
+    /// `if:`
+    pub condition: Option<Condition>,
+    /// `env:`
+    #[serde(default)]
+    pub env: IndexMap<String, Template>,
+    /// `continue-on-error:`
+    pub continue_on_error: Option<Template>,
+    /// `timeout-minutes:`, may be a fraction.
+    pub timeout_minutes: Option<Template>,
+    /// `retry:`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// What it runs.
+    pub kind: StepKind,
+    /// Line of the step in its file, for messages.
+    pub line: u32,
+}
+
+/// What a step runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum StepKind {
+    /// `run:`
+    Run {
+        /// The script.
+        script: Template,
+        /// `shell:` of the step; `None` takes the job's.
+        shell: Option<String>,
+        /// `working-directory:` of the step; `None` takes the job's.
+        working_directory: Option<Template>,
+    },
+    /// `uses: pawl/NAME`
+    Builtin {
+        /// Name after `pawl/`.
+        action: String,
+        /// Where it runs.
+        place: Place,
+        /// `with:`, and the defaults of the action's inputs.
+        with: IndexMap<String, Template>,
+    },
+    /// A composite action: its steps, with contexts of their own.
+    Composite {
+        /// As written in `uses:`.
+        uses: String,
+        /// Folder of the action on the runner's host.
+        folder: String,
+        /// `with:` and the defaults of the inputs.
+        with: IndexMap<String, Template>,
+        /// The action's steps.
+        steps: Vec<PlannedStep>,
+        /// The action's outputs.
+        outputs: IndexMap<String, Template>,
+    },
+}
+
+/// Where a built-in action runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In the job's sandbox, as a process of the pawl binary.
+    Job,
+    /// In the runner, where the credentials are.
+    Runner,
+}
+
+/// When a failed step is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// Pause before the second attempt; doubled for each later one, at most 5 minutes.
+    pub backoff_ms: u64,
+    /// What is tried again.
+    pub on: Vec<RetryOn>,
+}
+
+/// An end that `retry:` can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetryOn {
+    /// The step failed.
+    Failure,
+    /// Its end was not seen.
+    Lost,
+    /// It ran into its time limit.
+    Timeout,
+}
+
+impl Plan {
+    /// `sha256:…` of the plan's JSON. Equal plans have equal hashes.
+    pub fn hash(&self) -> String {
+        let json = serde_json::to_vec(self).expect("a plan is plain data");
+        let digest = Sha256::digest(&json);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
+    }
+
+    /// The job with this id.
+    pub fn job(&self, id: &str) -> Option<&PlannedJob> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+}
+
+impl PlannedJob {
+    /// The step at this path.
+    pub fn step(&self, path: &crate::ids::StepPath) -> Option<&PlannedStep> {
+        let (first, rest) = path.0.split_first()?;
+        let mut step = self.steps.get(*first as usize)?;
+        for index in rest {
+            let StepKind::Composite { steps, .. } = &step.kind else { return None };
+            step = steps.get(*index as usize)?;
+        }
+        Some(step)
+    }
+}

@@ -1,0 +1,355 @@
+//! What core needs from the world, as traits. Each has one conformance suite that every implementation
+//! passes; the prose here is the contract.
+
+use crate::event::{Recorded, Stream, UnixMs};
+use crate::ids::{JobUid, RunId, StepUid};
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use indexmap::IndexMap;
+use std::path::PathBuf;
+
+// ---------------------------------------------------------------- executor
+
+/// What a job's sandbox must be.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobRequest {
+    /// The run and job; names the container.
+    pub uid: Option<JobUid>,
+    /// The image, for executors that use one.
+    pub image: String,
+    /// The job's own workspace on the runner's host; exists, empty or as an earlier process left it.
+    pub workspace: PathBuf,
+    /// Environment of the container itself (not secrets).
+    pub env: Vec<(String, String)>,
+    /// Extra read-only bind mounts: (host path, path in the sandbox).
+    pub mounts: Vec<(PathBuf, String)>,
+    /// User to run steps as, in the container engine's form; `None` is the image's own.
+    pub user: Option<String>,
+    /// Memory limit, bytes.
+    pub memory_bytes: Option<u64>,
+    /// CPU limit, thousandths of a core.
+    pub cpu_millis: Option<u64>,
+    /// Labels to find it again.
+    pub labels: Vec<(String, String)>,
+}
+
+/// What a step runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// A script, given to the first shell that the sandbox has.
+    Script {
+        /// The text. The executor writes it to a file that only this step sees.
+        body: String,
+        /// Ending of the file's name, such as `.sh`.
+        extension: String,
+        /// Shells in order of preference. Each is an argv in which `{0}` stands for the file's path; the first
+        /// one whose program is found on `PATH` is used.
+        shells: Vec<Vec<String>>,
+    },
+    /// A program with its arguments.
+    Argv(Vec<String>),
+    /// The pawl binary itself with these arguments: a built-in action inside the sandbox.
+    Pawl(Vec<String>),
+}
+
+/// One attempt at one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepRequest {
+    /// Its name. A second `start` with the same name finds the first.
+    pub uid: StepUid,
+    /// What runs.
+    pub command: Command,
+    /// The step's whole environment besides what the sandbox and the executor add (`PATH`, `HOME`, the command files).
+    /// May hold secret values: never logged, never stored.
+    pub env: Vec<(String, String)>,
+    /// Folders put before the sandbox's `PATH`, first one first.
+    pub path: Vec<String>,
+    /// Working folder: absolute in the sandbox, or relative to the workspace. Empty is the workspace.
+    pub working_dir: String,
+    /// Log lines after this many bytes are dropped and counted.
+    pub log_limit_bytes: u64,
+}
+
+/// Contents of the step's command files (`GITHUB_OUTPUT` and so on) when it ended, unparsed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct CommandFiles {
+    /// `GITHUB_OUTPUT`
+    pub output: String,
+    /// `GITHUB_ENV`
+    pub env: String,
+    /// `GITHUB_PATH`
+    pub path: String,
+    /// `GITHUB_STATE`
+    pub state: String,
+    /// `GITHUB_STEP_SUMMARY`
+    pub summary: String,
+    /// `PAWL_REPORT`: a built-in action's report, JSON.
+    pub report: String,
+}
+
+/// How a step's process ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitKind {
+    /// With this code.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// It could not be started: the reason (no such program, no such folder, no shell).
+    NotStarted(String),
+    /// Its end is unknown: the sandbox went away.
+    Lost(String),
+}
+
+/// The end of a step.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct StepExit {
+    /// How.
+    pub kind: ExitKind,
+    /// What the command files held.
+    pub files: CommandFiles,
+    /// Time from start to end.
+    pub duration_ms: u64,
+    /// Bytes of log dropped because of the limit.
+    pub log_dropped_bytes: u64,
+}
+
+/// What comes out of a running step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepSignal {
+    /// A line. `offset` counts the attempt's lines from 0 over both streams, in the order in which they are given out.
+    Line {
+        /// Its number.
+        offset: u64,
+        /// Which stream.
+        stream: Stream,
+        /// The text without its end; bytes that are not UTF-8 are replaced.
+        text: String,
+    },
+    /// The end; nothing comes after it.
+    Exit(StepExit),
+}
+
+/// What is known of a step after the runner came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attachment {
+    /// It runs, or it ended and its end has not been fetched: `follow` it.
+    Present,
+    /// The sandbox is there and knows that this step was never started.
+    NeverStarted,
+    /// The sandbox is gone, or cannot say.
+    Lost(String),
+}
+
+/// How hard to stop. Each step of the ladder is taken when the one before it did not help in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StopLadder {
+    /// Time after the interrupt until the terminate signal.
+    pub interrupt_ms: u64,
+    /// Time after the terminate signal until the kill.
+    pub terminate_ms: u64,
+}
+
+impl StopLadder {
+    /// GitHub's own: SIGINT, 7.5 s, SIGTERM, 2.5 s, SIGKILL.
+    pub const GITHUB: Self = Self { interrupt_ms: 7_500, terminate_ms: 2_500 };
+    /// At once.
+    pub const NOW: Self = Self { interrupt_ms: 0, terminate_ms: 0 };
+}
+
+/// Why an executor could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutorError {
+    /// Environment: the engine does not answer, its disk is full, and so on. Exit code 3.
+    #[error("{message}")]
+    Environment {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// User: the workflow asks for something that cannot be (an image that does not exist, a bad option).
+    #[error("{message}")]
+    Request {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Ours: the sandbox or the agent broke its contract.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Where steps run.
+///
+/// Order of calls for a job: `open_job`, then for each step `start`, `follow` and perhaps `stop`, at last `close_job`.
+/// Steps of one job may overlap; different jobs are independent. Every call is safe to repeat: `open_job` and `start` find
+/// what an earlier call, even of an earlier process, made; `stop` of an ended step and `close_job` of a closed
+/// job do nothing. `close_job` must succeed after an `open_job` that failed half-way.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Says what will run steps, such as `docker 20.10.24`, or why it cannot.
+    async fn check(&self) -> Result<String, ExecutorError>;
+    /// Makes the sandbox, or finds it. `Ok(true)` when it was there already.
+    async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError>;
+    /// Starts a step, or finds it. Returns once the step's process exists or its failure to start is recorded (which
+    /// `follow` then reports as `NotStarted`).
+    async fn start(&self, request: &StepRequest) -> Result<(), ExecutorError>;
+    /// After a restart of the runner: what is known of this step.
+    async fn attach(&self, uid: &StepUid) -> Result<Attachment, ExecutorError>;
+    /// Lines from number `from` on, then the exit. A sandbox that goes away ends the stream with an `Exit` of kind `Lost`.
+    /// Several calls may follow the same step one after the other.
+    async fn follow(
+        &self,
+        uid: &StepUid,
+        from: u64,
+    ) -> Result<BoxStream<'static, StepSignal>, ExecutorError>;
+    /// Starts to stop the step's whole process group. Returns at once; the end comes through `follow`.
+    async fn stop(&self, uid: &StepUid, ladder: StopLadder) -> Result<(), ExecutorError>;
+    /// Path of the workspace as steps see it.
+    fn workspace_path(&self, request: &JobRequest) -> String;
+    /// Ends the sandbox and everything in it, without a trace on the engine. The workspace folder stays.
+    async fn close_job(&self, uid: &JobUid) -> Result<(), ExecutorError>;
+    /// Ends every sandbox of this run.
+    async fn close_run(&self, run: &RunId) -> Result<(), ExecutorError>;
+}
+
+// ---------------------------------------------------------------- journal
+
+/// Why a journal refused.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Somebody else appended first: this process no longer owns the run.
+    #[error("run {run} is at event {found}, not {expected}: another process works on it")]
+    Conflict {
+        /// Which run.
+        run: RunId,
+        /// What the caller believed.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// User: no such run.
+    #[error("there is no run {0}")]
+    Unknown(String),
+    /// Environment: the disk is full, the file cannot be opened, and so on.
+    #[error("{0}")]
+    Storage(String),
+    /// The store holds what this program did not write, or was written by a newer one.
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+/// One line about a run.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RunSummary {
+    /// Its name.
+    pub run: RunId,
+    /// The workflow file.
+    pub workflow: String,
+    /// The triggering event.
+    pub trigger: String,
+    /// Who asked.
+    pub actor: String,
+    /// When it was asked for.
+    pub requested_ms: UnixMs,
+    /// When it ended.
+    pub finished_ms: Option<UnixMs>,
+    /// How it ended; `None` while it runs or after its process died.
+    pub conclusion: Option<crate::event::Conclusion>,
+}
+
+/// Where events are kept. `append` returns only when the events would survive a power cut.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Appends events whose `seq` follow `expected_seq` without a gap; all or none.
+    async fn append(
+        &self,
+        run: &RunId,
+        expected_seq: u64,
+        events: &[Recorded],
+    ) -> Result<(), JournalError>;
+    /// Events after `after_seq`, in order. An unknown run is an error.
+    async fn load(&self, run: &RunId, after_seq: u64) -> Result<Vec<Recorded>, JournalError>;
+    /// The newest runs, newest first.
+    async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, JournalError>;
+    /// Takes the run for this process until `release` or the process's end. False when a living process has it.
+    async fn lease(&self, run: &RunId) -> Result<bool, JournalError>;
+    /// Gives the run back.
+    async fn release(&self, run: &RunId) -> Result<(), JournalError>;
+}
+
+// ---------------------------------------------------------------- actions in the runner
+
+/// A call of a built-in action that runs in the runner's own process, where the credentials are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionCall {
+    /// Which step asks.
+    pub uid: StepUid,
+    /// Name after `pawl/`, such as `gate`.
+    pub action: String,
+    /// Inputs as text, as the workflow gave them; defaults are the action's business.
+    pub inputs: IndexMap<String, String>,
+    /// The job's workspace on this host. Its content is hostile: never follow a link out of it.
+    pub workspace: PathBuf,
+    /// The `github` context and what the run knows of itself.
+    pub run: RunFacts,
+}
+
+/// What a built-in action may know of the run.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct RunFacts {
+    /// Name of the run.
+    pub run: String,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// Commit of the source tree, or empty.
+    pub commit: String,
+    /// True when the source tree has uncommitted changes.
+    pub dirty: bool,
+    /// Who asked.
+    pub actor: String,
+    /// The user's source tree on this host (what `pawl/checkout` brings).
+    pub source: PathBuf,
+    /// The exact command that repeats this run.
+    pub reproduce: String,
+    /// Reports of the finished steps of all jobs so far: `job/step-id` to the action's report.
+    pub reports: IndexMap<String, serde_json::Value>,
+    /// Conclusions of the jobs that are over.
+    pub jobs: IndexMap<String, String>,
+}
+
+/// How a built-in action ended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ActionOutcome {
+    /// False: the step failed (a result, not an error).
+    pub success: bool,
+    /// Outputs by name.
+    pub outputs: IndexMap<String, String>,
+    /// The action's report.
+    pub report: serde_json::Value,
+    /// Markdown for the step's summary.
+    pub summary: String,
+    /// Lines for the step's log.
+    pub log: Vec<String>,
+    /// Why it failed, in words.
+    pub reason: Option<String>,
+}
+
+/// Runs built-in actions inside the runner. Calls are idempotent: after a crash the same call is simply made again.
+#[async_trait]
+pub trait ActionRunner: Send + Sync {
+    /// Runs one action. `log` gets lines while it works. Dropping the future cancels it.
+    async fn run(&self, call: ActionCall, log: &(dyn Fn(String) + Send + Sync)) -> ActionOutcome;
+}
+
+// ---------------------------------------------------------------- time
+
+/// The clock, so that tests own it.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now_ms(&self) -> UnixMs;
+}
