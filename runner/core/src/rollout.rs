@@ -63,6 +63,9 @@ pub struct Revision {
     pub alias: String,
     /// Where the alias pointed before.
     pub alias_before: Option<u64>,
+    /// `sha256:…` of the golden rows in the object store, asked again before a rollback; empty when there are none.
+    #[serde(default)]
+    pub golden: String,
     /// The run that asked for it; empty for a rollback by hand.
     pub run: String,
     /// Who asked.
@@ -185,6 +188,7 @@ pub trait RolloutTarget: Send + Sync {
         request: &ProbeRequest,
     ) -> Result<ProbeResponse, RolloutError>;
     /// Makes traffic flow with these weights (number, per cent; sum 100). Starts the proxy at `port` when there is none.
+    /// A revision listed with weight 0 is a fallback: it gets only what another revision failed to answer.
     /// Requests that are under way end where they began; none fails because of the switch.
     async fn route(
         &self,
