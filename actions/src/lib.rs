@@ -1,1 +1,9 @@
-//! See the crate description.
+//! Built-in actions: one folder each beside `src/`, with its `action.yml`, code and README.
+//!
+//! `action` says what an action is, `registry` lists them, `workspace` is how they touch a job's files, `model` is
+//! the model file.
+
+pub mod action;
+pub mod model;
+pub mod registry;
+pub mod workspace;

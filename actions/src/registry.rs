@@ -1,0 +1,35 @@
+//! The list of built-in actions: one line each.
+
+use crate::action::{JobAction, Manifest, RunnerAction};
+
+/// One built-in action.
+#[derive(Clone, Copy)]
+pub enum Builtin {
+    /// Runs inside the job's sandbox.
+    Job(&'static dyn JobAction),
+    /// Runs in the runner's process.
+    Runner(&'static dyn RunnerAction),
+}
+
+impl Builtin {
+    /// Its `action.yml`.
+    pub fn manifest(&self) -> &'static Manifest {
+        match self {
+            Self::Job(action) => action.manifest(),
+            Self::Runner(action) => action.manifest(),
+        }
+    }
+}
+
+/// Every built-in action, in the order in which a pipeline uses them.
+static BUILTINS: &[Builtin] = &[];
+
+/// All built-in actions.
+pub fn all() -> &'static [Builtin] {
+    BUILTINS
+}
+
+/// Finds an action by its name after `pawl/`.
+pub fn find(name: &str) -> Option<Builtin> {
+    BUILTINS.iter().find(|action| action.manifest().name == name).copied()
+}
