@@ -239,6 +239,9 @@ pub enum RunEvent {
         job: JobKey,
         /// How.
         conclusion: Conclusion,
+        /// It failed, but `continue-on-error` says that this counts as a success for the run and for later jobs.
+        #[serde(default)]
+        tolerated: bool,
         /// The job's outputs.
         #[serde(default)]
         outputs: IndexMap<String, String>,
@@ -250,6 +253,13 @@ pub enum RunEvent {
     JobClosed {
         /// Which job.
         job: JobKey,
+    },
+    /// A job must stop: its time is over, or a sibling of its matrix failed.
+    JobCancelRequested {
+        /// Which job.
+        job: JobKey,
+        /// Why.
+        reason: String,
     },
     /// Somebody asked to stop.
     CancelRequested {

@@ -2,10 +2,17 @@
 //!
 //! Nothing here does I/O, knows tokio, looks at a clock or reads the environment: everything comes in as a value.
 
+pub mod commands;
+pub mod contexts;
+pub mod decide;
 pub mod event;
 pub mod expr;
+pub mod finish;
 pub mod ids;
+pub mod matrix;
 pub mod plan;
 pub mod ports;
 pub mod registry;
+pub mod resolve;
 pub mod rollout;
+pub mod state;

@@ -61,6 +61,9 @@ pub struct PlannedJob {
     pub max_parallel: Option<u32>,
     /// Image of the job's sandbox. Evaluated when the job starts.
     pub image: Template,
+    /// The job has a `container:`, so a step without `shell:` runs under `sh` (GitHub's rule) and not under `bash`.
+    #[serde(default)]
+    pub has_container: bool,
     /// Environment of the container itself.
     #[serde(default)]
     pub container_env: IndexMap<String, Template>,

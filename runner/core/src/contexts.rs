@@ -1,0 +1,345 @@
+//! The contexts that expressions see at each place of a run: `github`, `env`, `steps`, `needs` and so on.
+
+use crate::event::Conclusion;
+use crate::expr::{Contexts, Object, Status, Template, Value};
+use crate::ids::StepPath;
+use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
+use crate::state::{JobState, RunState, StepState};
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json, json};
+
+/// Secret values by name. They exist only here, in a step's environment and in the masker; `Debug` shows names alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(pub IndexMap<String, String>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Everything that expressions of one run are evaluated against.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The run.
+    pub state: &'a RunState,
+    /// Its plan.
+    pub plan: &'a Plan,
+    /// Its secrets.
+    pub secrets: &'a Secrets,
+}
+
+/// An expression that could not be evaluated, with the key it stands at. User: the workflow's author.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {message}")]
+pub struct EvaluationError {
+    /// Such as `if` or `env.PATH`.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Folder of the workspace in a sandbox.
+pub const WORKSPACE: &str = "/github/workspace";
+
+pub(crate) fn text(
+    key: &str,
+    template: &Template,
+    contexts: &Contexts<'_>,
+) -> Result<String, EvaluationError> {
+    let result = template.evaluate_string(contexts);
+    result.map_err(|error| EvaluationError { key: key.to_owned(), message: error.to_string() })
+}
+
+fn object<V: Into<Json>>(entries: impl IntoIterator<Item = (String, V)>) -> Json {
+    Json::Object(entries.into_iter().map(|(name, value)| (name, value.into())).collect())
+}
+
+impl<'a> Scope<'a> {
+    /// Contexts of the plan as a whole: for workflow-level values and jobs that have not started.
+    fn base(&self) -> Object {
+        let mut values = Object::new();
+        values.insert("github", Value::from(self.plan.github.clone()));
+        values.insert("inputs", Value::from(self.plan.inputs.clone()));
+        values.insert("vars", Value::from(object(self.plan.vars.clone())));
+        values
+    }
+
+    /// Contexts for a job's `if`, name and matrix, before it has instances.
+    pub fn job_condition(&self, job: &PlannedJob) -> Contexts<'a> {
+        let mut values = self.base();
+        values.insert("needs", Value::from(self.needs(job)));
+        Contexts { values, status: Some(self.ancestors_status(job)), ..Contexts::new() }
+    }
+
+    /// Contexts for what belongs to a job instance but not to one step: image, outputs, environment.
+    pub fn job(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+    ) -> Result<Contexts<'a>, EvaluationError> {
+        let mut contexts = Contexts {
+            values: self.base(),
+            status: Some(self.job_status(job, None)),
+            ..Contexts::new()
+        };
+        let values = &mut contexts.values;
+        values.insert("needs", Value::from(self.needs(planned)));
+        values.insert("matrix", Value::from(Json::Object(job.instance.matrix.clone())));
+        values.insert("strategy", Value::from(strategy(planned, job)));
+        values.insert("runner", Value::from(runner()));
+        values.insert("job", Value::from(json!({ "status": status_word(job, self.state) })));
+        values.insert("github", Value::from(self.github(planned)));
+        values.insert("secrets", Value::from(object(self.secrets.0.clone())));
+        values.insert("steps", Value::from(steps(&planned.steps, job, None)));
+        let env = self.job_env(planned, job, &contexts)?;
+        contexts.values.insert("env", Value::from(object(env)));
+        Ok(contexts)
+    }
+
+    fn github(&self, planned: &PlannedJob) -> Json {
+        let mut github = self.plan.github.clone();
+        if let Json::Object(map) = &mut github {
+            map.insert("job".to_owned(), json!(planned.id));
+            map.insert("workspace".to_owned(), json!(WORKSPACE));
+            if let Some(token) = self.secrets.0.get("GITHUB_TOKEN") {
+                map.insert("token".to_owned(), json!(token));
+            }
+        }
+        github
+    }
+
+    /// The environment that every step of the job starts from: given from outside, the workflow's, the job's, and what
+    /// earlier steps have set.
+    fn job_env(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+        contexts: &Contexts<'_>,
+    ) -> Result<IndexMap<String, String>, EvaluationError> {
+        let mut env = self.plan.outer_env.clone();
+        let mut contexts = contexts.clone();
+        for layer in [&self.plan.env, &planned.env] {
+            contexts.values.insert("env", Value::from(object(env.clone())));
+            for (name, template) in layer {
+                env.insert(name.clone(), text(&format!("env.{name}"), template, &contexts)?);
+            }
+        }
+        env.extend(job.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(env)
+    }
+
+    /// Contexts for one step: its `if`, and, with its own environment in `env`, everything else of it. The second value is
+    /// the step's environment.
+    pub fn step(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+        path: &StepPath,
+    ) -> Result<(Contexts<'a>, IndexMap<String, String>), EvaluationError> {
+        let parent = path.parent();
+        let mut contexts = match &parent {
+            None => self.job(planned, job)?,
+            Some(parent) => self.inside(planned, job, parent)?,
+        };
+        contexts.status = Some(self.job_status(job, parent.as_ref()));
+        let step = planned.step(path).ok_or_else(|| missing(path))?;
+        let mut env = env_of(&contexts);
+        for (name, template) in &step.env {
+            env.insert(name.clone(), text(&format!("env.{name}"), template, &contexts)?);
+        }
+        contexts.values.insert("env", Value::from(object(env.clone())));
+        Ok((contexts, env))
+    }
+
+    /// Contexts inside a composite action.
+    pub fn inside(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+        parent: &StepPath,
+    ) -> Result<Contexts<'a>, EvaluationError> {
+        let (outer, _) = self.step(planned, job, parent)?;
+        let step = planned.step(parent).ok_or_else(|| missing(parent))?;
+        let StepKind::Composite { with, steps: inner, folder, .. } = &step.kind else {
+            return Err(missing(parent));
+        };
+        let mut inputs = Map::new();
+        for (name, template) in with {
+            inputs.insert(name.clone(), json!(text(&format!("with.{name}"), template, &outer)?));
+        }
+        let mut contexts = outer;
+        contexts.values.insert("inputs", Value::from(Json::Object(inputs)));
+        contexts.values.insert("steps", Value::from(steps(inner, job, Some(parent))));
+        // An action sees the secrets that its inputs are given, and no others.
+        contexts.values.insert("secrets", Object::new());
+        let mut github = self.github(planned);
+        if let Json::Object(map) = &mut github {
+            map.insert("action_path".to_owned(), json!(folder));
+        }
+        contexts.values.insert("github", Value::from(github));
+        Ok(contexts)
+    }
+
+    /// `needs`: the result and outputs of each job that this one needs.
+    fn needs(&self, job: &PlannedJob) -> Json {
+        let one = |id: &String| {
+            let result = self.result(id).map_or("", Conclusion::as_github);
+            (id.clone(), json!({ "result": result, "outputs": self.outputs(id) }))
+        };
+        object(job.needs.iter().map(one))
+    }
+
+    /// Outputs of all instances of a job: as on GitHub, the last one that set a name wins.
+    fn outputs(&self, id: &str) -> IndexMap<&'a str, &'a str> {
+        let mut outputs = IndexMap::new();
+        let over = self.state.jobs.values().filter(|job| job.id == id);
+        for (name, value) in over.flat_map(|job| &job.outputs) {
+            if !value.is_empty() || !outputs.contains_key(name.as_str()) {
+                outputs.insert(name.as_str(), value.as_str());
+            }
+        }
+        outputs
+    }
+
+    /// How a job ended, over all its instances; `None` while one is not over.
+    pub fn result(&self, id: &str) -> Option<Conclusion> {
+        if !self.state.is_job_over(id) {
+            return None;
+        }
+        let conclusions = self.state.instances(id).map(|(_, job)| counted(job));
+        Some(worst(conclusions))
+    }
+
+    fn ancestors_status(&self, job: &PlannedJob) -> Status {
+        let mut success = true;
+        let mut failure = false;
+        let mut seen: Vec<&str> = Vec::new();
+        let mut open: Vec<&str> = job.needs.iter().map(String::as_str).collect();
+        while let Some(id) = open.pop() {
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            let result = self.result(id);
+            success &= result == Some(Conclusion::Success);
+            failure |= matches!(result, Some(Conclusion::Failure | Conclusion::Lost));
+            open.extend(self.plan.job(id).iter().flat_map(|job| &job.needs).map(String::as_str));
+        }
+        let cancelled = self.state.cancel.is_some();
+        Status { success: success && !cancelled, failure: failure && !cancelled, cancelled }
+    }
+
+    fn job_status(&self, job: &JobState, parent: Option<&StepPath>) -> Status {
+        let cancelled = is_cancelled(self.state, job);
+        let failure = has_failed(job, parent);
+        Status { success: !failure && !cancelled, failure: failure && !cancelled, cancelled }
+    }
+}
+
+impl Conclusion {
+    /// The word that workflows know: a lost step or job is a failure to them.
+    pub fn as_github(self) -> &'static str {
+        if self == Self::Lost { "failure" } else { self.as_str() }
+    }
+}
+
+/// True when the run or this job must stop.
+pub fn is_cancelled(state: &RunState, job: &JobState) -> bool {
+    state.cancel.is_some() || job.cancel.is_some()
+}
+
+/// True when a finished step of the job (of the composite step, when `parent` is given) has failed.
+pub(crate) fn has_failed(job: &JobState, parent: Option<&StepPath>) -> bool {
+    let failed =
+        |step: &StepState| matches!(step.conclusion, Some(Conclusion::Failure | Conclusion::Lost));
+    job.finished_siblings(parent).any(|(_, step)| failed(step))
+}
+
+/// What a job's end counts as for others.
+fn counted(job: &JobState) -> Conclusion {
+    let conclusion = job.conclusion.unwrap_or(Conclusion::Lost);
+    if job.tolerated { Conclusion::Success } else { conclusion }
+}
+
+/// The run's or a matrix's conclusion: a failure, else a cancellation, else a success; skipped only when all were.
+pub(crate) fn worst(conclusions: impl Iterator<Item = Conclusion>) -> Conclusion {
+    let all: Vec<Conclusion> = conclusions.collect();
+    let any = |wanted: Conclusion| all.contains(&wanted);
+    if any(Conclusion::Failure) || any(Conclusion::Lost) {
+        Conclusion::Failure
+    } else if any(Conclusion::Cancelled) {
+        Conclusion::Cancelled
+    } else if any(Conclusion::Success) || all.is_empty() {
+        Conclusion::Success
+    } else {
+        Conclusion::Skipped
+    }
+}
+
+/// The run's conclusion once every job is over.
+pub(crate) fn run_conclusion(state: &RunState) -> Conclusion {
+    let result = worst(state.jobs.values().map(counted));
+    if state.cancel.is_some() && result != Conclusion::Failure {
+        Conclusion::Cancelled
+    } else {
+        result
+    }
+}
+
+fn status_word(job: &JobState, state: &RunState) -> &'static str {
+    if is_cancelled(state, job) {
+        "cancelled"
+    } else if has_failed(job, None) {
+        "failure"
+    } else {
+        "success"
+    }
+}
+
+fn steps(planned: &[PlannedStep], job: &JobState, parent: Option<&StepPath>) -> Json {
+    let mut all = Map::new();
+    for (index, step) in planned.iter().enumerate().filter(|(_, step)| !step.id.is_empty()) {
+        let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
+        let Some(state) = job.steps.get(&path) else { continue };
+        let Some((outcome, conclusion)) = state.outcome.zip(state.conclusion) else { continue };
+        let entry = json!({
+            "outputs": state.effects.outputs,
+            "outcome": outcome.as_github(),
+            "conclusion": conclusion.as_github(),
+        });
+        all.insert(step.id.clone(), entry);
+    }
+    Json::Object(all)
+}
+
+fn strategy(planned: &PlannedJob, job: &JobState) -> Json {
+    json!({
+        "fail-fast": planned.fail_fast,
+        "job-index": job.instance.index.unwrap_or(0),
+        "job-total": job.instance.total,
+        "max-parallel": planned.max_parallel.map_or(job.instance.total, |most| most as usize),
+    })
+}
+
+fn runner() -> Json {
+    json!({
+        "os": "Linux",
+        "arch": if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" },
+        "name": "pawl",
+        "environment": "self-hosted",
+        "temp": "/github/temp",
+        "tool_cache": "/github/tools",
+        "debug": "",
+    })
+}
+
+fn env_of(contexts: &Contexts<'_>) -> IndexMap<String, String> {
+    let object = contexts.values.get("env").and_then(Value::as_object);
+    let entries = object.into_iter().flat_map(|object| object.iter());
+    entries.map(|(name, value)| (name.to_owned(), value.to_text())).collect()
+}
+
+fn missing(path: &StepPath) -> EvaluationError {
+    EvaluationError { key: "step".to_owned(), message: format!("there is no step {path}") }
+}

@@ -1,0 +1,268 @@
+//! From the plan and the state to what an executor is asked for. Values of secrets appear here and are never stored.
+
+use crate::contexts::{EvaluationError, Scope, WORKSPACE, text};
+use crate::expr::{Contexts, Template, Value};
+use crate::ids::{JobKey, StepPath};
+use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
+use crate::ports::Command;
+use crate::state::JobState;
+use indexmap::IndexMap;
+
+/// What a job's sandbox must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSpec {
+    /// The image.
+    pub image: String,
+    /// Environment of the container itself.
+    pub env: IndexMap<String, String>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// A process in the job's sandbox.
+    Sandbox(Command),
+    /// A built-in action in the runner.
+    Runner {
+        /// Name after `pawl/`.
+        action: String,
+        /// Its inputs as text.
+        inputs: IndexMap<String, String>,
+    },
+}
+
+/// What a step needs to run. May hold secret values: no `Debug` output of it is ever stored or shown.
+#[derive(Clone, PartialEq)]
+pub struct StepSpec {
+    /// What it does.
+    pub work: Work,
+    /// Its environment.
+    pub env: IndexMap<String, String>,
+    /// Folders before `PATH`.
+    pub path: Vec<String>,
+    /// Working folder, relative to the workspace or absolute in the sandbox.
+    pub working_dir: String,
+    /// Its time limit.
+    pub timeout_ms: Option<u64>,
+}
+
+/// The shown name of a job instance: `name:` evaluated, else the id with the matrix values.
+pub fn job_name(scope: &Scope<'_>, planned: &PlannedJob, job: &JobState) -> String {
+    let evaluated = planned.name.as_ref().and_then(|name| {
+        let contexts = scope.job(planned, job).ok()?;
+        name.evaluate_string(&contexts).ok()
+    });
+    match evaluated {
+        Some(name) if !name.is_empty() => name,
+        _ => default_job_name(&planned.id, &job.instance.matrix),
+    }
+}
+
+/// `id`, or `id (value, value)` for an instance of a matrix, as GitHub shows it.
+pub fn default_job_name(id: &str, matrix: &serde_json::Map<String, serde_json::Value>) -> String {
+    if matrix.is_empty() {
+        return id.to_owned();
+    }
+    let show = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let values: Vec<String> = matrix.values().map(show).collect();
+    format!("{id} ({})", values.join(", "))
+}
+
+/// The shown name of a step: `name:` evaluated where that is possible, else one made from what it runs.
+pub fn step_name(step: &PlannedStep, contexts: Option<&Contexts<'_>>) -> String {
+    if let Some(name) = &step.name {
+        let evaluated = contexts.and_then(|contexts| name.evaluate_string(contexts).ok());
+        return evaluated.unwrap_or_else(|| name.source().to_owned());
+    }
+    match &step.kind {
+        StepKind::Run { script, .. } => {
+            format!("Run {}", script.source().trim().lines().next().unwrap_or_default())
+        }
+        StepKind::Builtin { action, .. } => format!("Run pawl/{action}"),
+        StepKind::Composite { uses, .. } => format!("Run {uses}"),
+    }
+}
+
+/// What a job's sandbox must be.
+///
+/// # Errors
+/// An expression of the image or the container's environment cannot be evaluated.
+pub fn job(scope: &Scope<'_>, key: &JobKey) -> Result<JobSpec, EvaluationError> {
+    let (planned, job) = find(scope, key)?;
+    let contexts = scope.job(planned, job)?;
+    let mut env = IndexMap::new();
+    for (name, template) in &planned.container_env {
+        env.insert(name.clone(), text(&format!("container.env.{name}"), template, &contexts)?);
+    }
+    Ok(JobSpec { image: text("image", &planned.image, &contexts)?, env })
+}
+
+/// What a step needs to run.
+///
+/// # Errors
+/// An expression of it cannot be evaluated: the step fails with this reason.
+pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec, EvaluationError> {
+    let (planned, job) = find(scope, key)?;
+    let step =
+        planned.step(path).ok_or_else(|| error("step", format!("there is no step {path}")))?;
+    let (contexts, own_env) = scope.step(planned, job, path)?;
+    let mut env = default_env(&contexts, planned, step);
+    env.extend(own_env);
+    let timeout_ms = timeout(step, &contexts)?;
+    let (work, working_dir) = match &step.kind {
+        StepKind::Run { script, shell, working_directory } => {
+            let folder = working_directory.as_ref().or(planned.working_directory.as_ref());
+            let folder =
+                folder.map_or(Ok(String::new()), |at| text("working-directory", at, &contexts))?;
+            let body = text("run", script, &contexts)?;
+            let shell = shell.as_deref().or(planned.shell.as_deref());
+            (Work::Sandbox(script_command(body, shell, planned.has_container)?), folder)
+        }
+        StepKind::Builtin { action, place, with } => {
+            let inputs = evaluated_inputs(with, &contexts)?;
+            (builtin(action, *place, inputs, &mut env), String::new())
+        }
+        StepKind::Composite { .. } => {
+            return Err(error("step", format!("step {path} is a group and runs nothing itself")));
+        }
+    };
+    Ok(StepSpec { work, env, path: job.path.clone(), working_dir, timeout_ms })
+}
+
+fn find<'a>(
+    scope: &Scope<'a>,
+    key: &JobKey,
+) -> Result<(&'a PlannedJob, &'a JobState), EvaluationError> {
+    let job =
+        scope.state.jobs.get(key).ok_or_else(|| error("job", format!("there is no job {key}")))?;
+    let planned = scope.plan.job(&job.id);
+    let planned = planned.ok_or_else(|| error("job", format!("there is no job {key}")))?;
+    Ok((planned, job))
+}
+
+fn error(key: &str, message: String) -> EvaluationError {
+    EvaluationError { key: key.to_owned(), message }
+}
+
+fn evaluated_inputs(
+    with: &IndexMap<String, Template>,
+    contexts: &Contexts<'_>,
+) -> Result<IndexMap<String, String>, EvaluationError> {
+    let one = |(name, template): (&String, &Template)| {
+        Ok((name.clone(), text(&format!("with.{name}"), template, contexts)?))
+    };
+    with.iter().map(one).collect()
+}
+
+/// A built-in action inside the sandbox gets its inputs as GitHub's actions do: in `INPUT_` variables.
+fn builtin(
+    action: &str,
+    place: Place,
+    inputs: IndexMap<String, String>,
+    env: &mut IndexMap<String, String>,
+) -> Work {
+    if place == Place::Runner {
+        return Work::Runner { action: action.to_owned(), inputs };
+    }
+    for (name, value) in inputs {
+        env.insert(input_variable(&name), value);
+    }
+    Work::Sandbox(Command::Pawl(vec!["job-action".to_owned(), action.to_owned()]))
+}
+
+/// The variable that carries an input: `INPUT_`, the name in capitals, blanks replaced by `_`.
+pub fn input_variable(name: &str) -> String {
+    format!("INPUT_{}", name.to_ascii_uppercase().replace(' ', "_"))
+}
+
+fn timeout(step: &PlannedStep, contexts: &Contexts<'_>) -> Result<Option<u64>, EvaluationError> {
+    let Some(template) = &step.timeout_minutes else { return Ok(None) };
+    let minutes = text("timeout-minutes", template, contexts)?;
+    match minutes.trim().parse::<f64>() {
+        // More than a year is as good as no limit, and would not fit the arithmetic.
+        Ok(minutes) if minutes > 0.0 && minutes <= 525_600.0 => {
+            Ok(Some(std::time::Duration::from_secs_f64(minutes * 60.0).as_millis() as u64))
+        }
+        _ => Err(error("timeout-minutes", format!("{minutes} is not a number of minutes above 0"))),
+    }
+}
+
+/// GitHub's own command lines for the shells it knows; anything with `{0}` is a command line of the user's.
+fn script_command(
+    body: String,
+    shell: Option<&str>,
+    has_container: bool,
+) -> Result<Command, EvaluationError> {
+    let words =
+        |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    let (shells, extension) = match shell {
+        None if has_container => (vec![words("sh -e {0}")], ".sh"),
+        None => (vec![words("bash -e {0}"), words("sh -e {0}")], ".sh"),
+        Some("bash") => (vec![words("bash --noprofile --norc -e -o pipefail {0}")], ".sh"),
+        Some("sh") => (vec![words("sh -e {0}")], ".sh"),
+        Some("python") => (vec![words("python {0}"), words("python3 {0}")], ".py"),
+        Some("pwsh") => (vec![words("pwsh -command . '{0}'")], ".ps1"),
+        Some(custom) if custom.contains("{0}") => (vec![words(custom)], ".sh"),
+        Some(other) => {
+            let message = format!(
+                "'{other}' is not a shell that is known (bash, sh, python, pwsh), nor a command line with {{0}}"
+            );
+            return Err(error("shell", message));
+        }
+    };
+    Ok(Command::Script { body, extension: extension.to_owned(), shells })
+}
+
+/// The variables that GitHub gives every step.
+fn default_env(
+    contexts: &Contexts<'_>,
+    planned: &PlannedJob,
+    step: &PlannedStep,
+) -> IndexMap<String, String> {
+    let github = contexts.values.get("github").and_then(Value::as_object);
+    let field = |name: &str| {
+        github.and_then(|github| github.get(name)).map(Value::to_text).unwrap_or_default()
+    };
+    let mut env = IndexMap::new();
+    let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), value));
+    set("CI", "true".to_owned());
+    set("GITHUB_ACTIONS", "true".to_owned());
+    set("GITHUB_ACTION", if step.id.is_empty() { "__run".to_owned() } else { step.id.clone() });
+    set("GITHUB_JOB", planned.id.clone());
+    set("GITHUB_WORKSPACE", WORKSPACE.to_owned());
+    for name in [
+        "actor",
+        "base_ref",
+        "event_name",
+        "head_ref",
+        "ref",
+        "ref_name",
+        "ref_type",
+        "repository",
+        "repository_owner",
+        "run_attempt",
+        "run_id",
+        "run_number",
+        "server_url",
+        "sha",
+        "workflow",
+        "api_url",
+        "graphql_url",
+        "triggering_actor",
+        "retention_days",
+    ] {
+        set(&format!("GITHUB_{}", name.to_ascii_uppercase()), field(name));
+    }
+    let action_path = field("action_path");
+    if !action_path.is_empty() {
+        set("GITHUB_ACTION_PATH", action_path);
+    }
+    set("RUNNER_OS", "Linux".to_owned());
+    set("RUNNER_ARCH", if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" }.to_owned());
+    set("RUNNER_NAME", "pawl".to_owned());
+    set("RUNNER_ENVIRONMENT", "self-hosted".to_owned());
+    env
+}

@@ -1,0 +1,523 @@
+//! What is known of a run: a fold over its events.
+//!
+//! [`RunState::apply`] is the only mutation. It is total over the legal transitions and refuses all others, for live
+//! writes and for recovery alike.
+
+use crate::event::{Conclusion, Recorded, RunEvent, StepEffects, UnixMs};
+use crate::ids::{JobKey, RunId, StepPath};
+use crate::plan::{JobInstance, Plan, PlannedJob};
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The state of one run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunState {
+    /// The run's name, once it was requested.
+    pub run: Option<RunId>,
+    /// What will be done, once it is planned.
+    pub plan: Option<Arc<Plan>>,
+    /// Job instances in the plan's order; a job whose matrix is not known yet has none.
+    pub jobs: IndexMap<JobKey, JobState>,
+    /// Why the run was cancelled.
+    pub cancel: Option<String>,
+    /// Number of the event that cancelled it: steps intended before it are stopped, `if: always()` steps after it run.
+    pub cancel_seq: u64,
+    /// How the run ended.
+    pub conclusion: Option<Conclusion>,
+    /// Number of the last event.
+    pub last_seq: u64,
+    /// Time of the first event.
+    pub requested_ms: UnixMs,
+    /// Time of the last event.
+    pub last_ms: UnixMs,
+}
+
+/// Where a job instance stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobPhase {
+    /// Something it needs is not over, or there is no room.
+    Waiting,
+    /// Its sandbox is being made.
+    Opening,
+    /// Its steps run.
+    Running,
+    /// It is over.
+    Finished,
+}
+
+/// The state of one job instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobState {
+    /// The job's id in the plan.
+    pub id: String,
+    /// Which instance.
+    pub instance: JobInstance,
+    /// Where it stands.
+    pub phase: JobPhase,
+    /// When its sandbox was asked for.
+    pub started_ms: UnixMs,
+    /// Steps that something happened to.
+    pub steps: BTreeMap<StepPath, StepState>,
+    /// Environment that its steps have set for later ones.
+    pub env: IndexMap<String, String>,
+    /// Folders that its steps have put before `PATH`, the newest first.
+    pub path: Vec<String>,
+    /// Why it must stop.
+    pub cancel: Option<String>,
+    /// Number of the event that said so.
+    pub cancel_seq: u64,
+    /// How it ended.
+    pub conclusion: Option<Conclusion>,
+    /// Its failure counts as a success for the run and for later jobs.
+    pub tolerated: bool,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// Its outputs.
+    pub outputs: IndexMap<String, String>,
+    /// Its sandbox is gone, or was never made.
+    pub closed: bool,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepPhase {
+    /// It is about to be started.
+    Intended,
+    /// It runs.
+    Running,
+    /// An attempt failed; the next one has not begun.
+    Retrying,
+    /// It is over.
+    Finished,
+}
+
+/// The state of one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepState {
+    /// Where it stands.
+    pub phase: StepPhase,
+    /// The attempt, from 1; 0 when it never ran.
+    pub attempt: u32,
+    /// When the attempt was intended.
+    pub intended_ms: UnixMs,
+    /// Number of the event that said so.
+    pub intended_seq: u64,
+    /// Before this time the next attempt does not start.
+    pub not_before_ms: UnixMs,
+    /// Lines of the attempt that the journal has: where to go on.
+    pub next_line: u64,
+    /// How it ended, before `continue-on-error`.
+    pub outcome: Option<Conclusion>,
+    /// How it ended, after `continue-on-error`.
+    pub conclusion: Option<Conclusion>,
+    /// The process's exit code.
+    pub exit_code: Option<i32>,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// What it left.
+    pub effects: StepEffects,
+}
+
+/// An event that cannot follow what came before. Ours, or the store was written by something else.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} ({event}) cannot follow: {reason}")]
+pub struct IllegalEvent {
+    /// The event's number.
+    pub seq: u64,
+    /// The event's kind.
+    pub event: &'static str,
+    /// Why not.
+    pub reason: String,
+}
+
+impl JobState {
+    fn new(id: &str, instance: JobInstance) -> Self {
+        Self {
+            id: id.to_owned(),
+            instance,
+            phase: JobPhase::Waiting,
+            started_ms: 0,
+            steps: BTreeMap::new(),
+            env: IndexMap::new(),
+            path: Vec::new(),
+            cancel: None,
+            cancel_seq: 0,
+            conclusion: None,
+            tolerated: false,
+            reason: None,
+            outputs: IndexMap::new(),
+            closed: true,
+        }
+    }
+
+    /// True when the step at this path is over.
+    pub fn is_step_finished(&self, path: &StepPath) -> bool {
+        self.steps.get(path).is_some_and(|step| step.phase == StepPhase::Finished)
+    }
+
+    /// Steps of the same parent (the job itself for `None`) that are over, in order.
+    pub fn finished_siblings<'a>(
+        &'a self,
+        parent: Option<&'a StepPath>,
+    ) -> impl Iterator<Item = (&'a StepPath, &'a StepState)> {
+        self.steps.iter().filter(move |(path, step)| {
+            step.phase == StepPhase::Finished && path.parent().as_ref() == parent
+        })
+    }
+}
+
+impl StepState {
+    fn intended(attempt: u32, now: UnixMs, seq: u64) -> Self {
+        Self {
+            phase: StepPhase::Intended,
+            attempt,
+            intended_ms: now,
+            intended_seq: seq,
+            not_before_ms: 0,
+            next_line: 0,
+            outcome: None,
+            conclusion: None,
+            exit_code: None,
+            reason: None,
+            duration_ms: 0,
+            effects: StepEffects::default(),
+        }
+    }
+}
+
+impl RunState {
+    /// A run of which nothing is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Folds a whole journal.
+    ///
+    /// # Errors
+    /// The first event that cannot follow.
+    pub fn fold(events: &[Recorded]) -> Result<Self, IllegalEvent> {
+        let mut state = Self::new();
+        for event in events {
+            state.apply(event)?;
+        }
+        Ok(state)
+    }
+
+    /// The planned job that an instance belongs to.
+    pub fn planned(&self, job: &JobState) -> Option<&PlannedJob> {
+        self.plan.as_ref()?.job(&job.id)
+    }
+
+    /// Instances of the job with this id; none while its matrix is not known.
+    pub fn instances<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> impl Iterator<Item = (&'a JobKey, &'a JobState)> {
+        self.jobs.iter().filter(move |(_, job)| job.id == id)
+    }
+
+    /// True when every instance of the job with this id is over.
+    pub fn is_job_over(&self, id: &str) -> bool {
+        let mut any = false;
+        for (_, job) in self.instances(id) {
+            any = true;
+            if job.phase != JobPhase::Finished {
+                return false;
+            }
+        }
+        any
+    }
+
+    /// Takes one event in.
+    ///
+    /// # Errors
+    /// The event cannot follow what came before; the state is as it was.
+    pub fn apply(&mut self, recorded: &Recorded) -> Result<(), IllegalEvent> {
+        self.transition(recorded).map_err(|reason| IllegalEvent {
+            seq: recorded.seq,
+            event: recorded.event.kind(),
+            reason,
+        })?;
+        self.last_seq = recorded.seq;
+        self.last_ms = recorded.time_ms;
+        Ok(())
+    }
+
+    fn transition(&mut self, recorded: &Recorded) -> Result<(), String> {
+        require(recorded.seq == self.last_seq + 1, || {
+            format!("the last event has number {}", self.last_seq)
+        })?;
+        let now = recorded.time_ms;
+        match &recorded.event {
+            RunEvent::RunRequested { run, .. } => self.requested(run, now),
+            _ if self.run.is_none() => Err("the run was not requested".to_owned()),
+            RunEvent::RunPlanned { plan } => self.planned_now(plan),
+            RunEvent::RunResumed => Ok(()),
+            RunEvent::JobClosed { job } => self.closed(job),
+            _ if self.conclusion.is_some() => Err("the run is over".to_owned()),
+            RunEvent::JobExpanded { id, instances } => self.expanded(id, instances),
+            RunEvent::JobStarted { job } => self.job_started(job, now),
+            RunEvent::JobReady { job } => self.job_ready(job),
+            RunEvent::StepIntended { job, step, attempt } => {
+                self.intended(job, step, *attempt, now)
+            }
+            RunEvent::StepStarted { job, step, attempt } => self.started(job, step, *attempt, now),
+            RunEvent::Log { job, step, attempt, offset, .. } => {
+                self.line(job, step, *attempt, *offset)
+            }
+            RunEvent::StepAnnotated { job, .. } => self.running_job(job).map(|_| ()),
+            RunEvent::StepRetried { .. } => self.retried(&recorded.event),
+            RunEvent::StepFinished { .. } => self.step_finished(&recorded.event),
+            RunEvent::JobFinished { .. } => self.job_finished(&recorded.event),
+            RunEvent::JobCancelRequested { job, reason } => self.job_cancelled(job, reason),
+            RunEvent::CancelRequested { reason } => {
+                if self.cancel.is_none() {
+                    self.cancel = Some(reason.clone());
+                    self.cancel_seq = recorded.seq;
+                }
+                Ok(())
+            }
+            RunEvent::RunFinished { conclusion } => self.run_finished(*conclusion),
+        }
+    }
+
+    fn requested(&mut self, run: &RunId, now: UnixMs) -> Result<(), String> {
+        require(self.run.is_none(), || "the run was requested before".to_owned())?;
+        self.run = Some(run.clone());
+        self.requested_ms = now;
+        Ok(())
+    }
+
+    fn planned_now(&mut self, plan: &Plan) -> Result<(), String> {
+        require(self.plan.is_none() && self.conclusion.is_none(), || {
+            "the run was planned before".to_owned()
+        })?;
+        for job in &plan.jobs {
+            for instance in job.instances.iter().flatten() {
+                self.insert_instance(&job.id, instance.clone());
+            }
+        }
+        self.plan = Some(Arc::new(plan.clone()));
+        Ok(())
+    }
+
+    fn insert_instance(&mut self, id: &str, instance: JobInstance) {
+        self.jobs.insert(JobKey::new(id, instance.index), JobState::new(id, instance));
+    }
+
+    fn expanded(&mut self, id: &str, instances: &[JobInstance]) -> Result<(), String> {
+        let known = self.plan.as_ref().and_then(|plan| plan.job(id));
+        let deferred = known.is_some_and(|job| job.instances.is_none());
+        require(deferred, || format!("job {id} has no matrix that waits"))?;
+        require(self.instances(id).next().is_none(), || format!("job {id} was expanded before"))?;
+        for instance in instances {
+            self.insert_instance(id, instance.clone());
+        }
+        Ok(())
+    }
+
+    fn job_mut(&mut self, key: &JobKey) -> Result<&mut JobState, String> {
+        self.jobs.get_mut(key).ok_or_else(|| format!("there is no job {key}"))
+    }
+
+    fn running_job(&mut self, key: &JobKey) -> Result<&mut JobState, String> {
+        let job = self.job_mut(key)?;
+        require(job.phase == JobPhase::Running, || format!("job {key} does not run"))?;
+        Ok(job)
+    }
+
+    fn job_started(&mut self, key: &JobKey, now: UnixMs) -> Result<(), String> {
+        let job = self.job_mut(key)?;
+        require(job.phase == JobPhase::Waiting, || format!("job {key} was started before"))?;
+        job.phase = JobPhase::Opening;
+        job.started_ms = now;
+        job.closed = false;
+        Ok(())
+    }
+
+    fn job_ready(&mut self, key: &JobKey) -> Result<(), String> {
+        let job = self.job_mut(key)?;
+        require(job.phase == JobPhase::Opening, || format!("job {key} is not being opened"))?;
+        job.phase = JobPhase::Running;
+        Ok(())
+    }
+
+    fn intended(
+        &mut self,
+        key: &JobKey,
+        path: &StepPath,
+        attempt: u32,
+        now: UnixMs,
+    ) -> Result<(), String> {
+        let seq = self.last_seq + 1;
+        let job = self.running_job(key)?;
+        let expected = match job.steps.get(path) {
+            None => 1,
+            Some(step) if step.phase == StepPhase::Retrying => step.attempt + 1,
+            Some(_) => return Err(format!("step {path} of {key} is under way or over")),
+        };
+        require(attempt == expected, || format!("attempt {expected} comes next"))?;
+        job.steps.insert(path.clone(), StepState::intended(attempt, now, seq));
+        Ok(())
+    }
+
+    fn started(
+        &mut self,
+        key: &JobKey,
+        path: &StepPath,
+        attempt: u32,
+        now: UnixMs,
+    ) -> Result<(), String> {
+        let seq = self.last_seq + 1;
+        let job = self.running_job(key)?;
+        // A composite step has no process of its own: it starts without having been intended.
+        let step =
+            job.steps.entry(path.clone()).or_insert_with(|| StepState::intended(attempt, now, seq));
+        require(step.phase == StepPhase::Intended && step.attempt == attempt, || {
+            format!("step {path} of {key} is not about to start attempt {attempt}")
+        })?;
+        step.phase = StepPhase::Running;
+        Ok(())
+    }
+
+    fn line(
+        &mut self,
+        key: &JobKey,
+        path: &StepPath,
+        attempt: u32,
+        offset: u64,
+    ) -> Result<(), String> {
+        let job = self.running_job(key)?;
+        let step = job.steps.get_mut(path).ok_or_else(|| format!("step {path} did not start"))?;
+        let open = matches!(step.phase, StepPhase::Running | StepPhase::Intended);
+        require(open && step.attempt == attempt, || format!("step {path} of {key} does not run"))?;
+        require(offset >= step.next_line, || format!("line {offset} is there already"))?;
+        step.next_line = offset + 1;
+        Ok(())
+    }
+
+    fn retried(&mut self, event: &RunEvent) -> Result<(), String> {
+        let RunEvent::StepRetried { job, step, attempt, outcome, not_before_ms, reason } = event
+        else {
+            return Err("not a retry".to_owned());
+        };
+        let state = self.running_job(job)?.steps.get_mut(step);
+        let state = state.ok_or_else(|| format!("step {step} of {job} did not start"))?;
+        let open = matches!(state.phase, StepPhase::Running | StepPhase::Intended);
+        require(open && state.attempt == *attempt, || format!("attempt {attempt} does not run"))?;
+        state.phase = StepPhase::Retrying;
+        state.outcome = Some(*outcome);
+        state.not_before_ms = *not_before_ms;
+        state.reason = Some(reason.clone());
+        Ok(())
+    }
+
+    fn step_finished(&mut self, event: &RunEvent) -> Result<(), String> {
+        let RunEvent::StepFinished {
+            job: key,
+            step: path,
+            attempt,
+            outcome,
+            conclusion,
+            exit_code,
+            duration_ms,
+            reason,
+            effects,
+        } = event
+        else {
+            return Err("not the end of a step".to_owned());
+        };
+        let job = self.running_job(key)?;
+        let step = job.steps.entry(path.clone()).or_insert_with(|| StepState::intended(0, 0, 0));
+        require(step.phase != StepPhase::Finished, || format!("step {path} of {key} is over"))?;
+        require(step.attempt == *attempt, || format!("attempt {} is the last one", step.attempt))?;
+        step.phase = StepPhase::Finished;
+        step.outcome = Some(*outcome);
+        step.conclusion = Some(*conclusion);
+        step.exit_code = *exit_code;
+        step.duration_ms = *duration_ms;
+        step.reason.clone_from(reason);
+        step.effects = (**effects).clone();
+        for (name, value) in &effects.env {
+            job.env.insert(name.clone(), value.clone());
+        }
+        for folder in &effects.path {
+            job.path.insert(0, folder.clone());
+        }
+        Ok(())
+    }
+
+    fn job_finished(&mut self, event: &RunEvent) -> Result<(), String> {
+        let RunEvent::JobFinished { job: key, conclusion, tolerated, outputs, reason } = event
+        else {
+            return Err("not the end of a job".to_owned());
+        };
+        let job = self.job_mut(key)?;
+        require(job.phase != JobPhase::Finished, || format!("job {key} is over"))?;
+        let open = job.steps.values().any(|step| step.phase != StepPhase::Finished);
+        require(!open, || format!("a step of job {key} is not over"))?;
+        job.phase = JobPhase::Finished;
+        job.conclusion = Some(*conclusion);
+        job.tolerated = *tolerated;
+        job.outputs.clone_from(outputs);
+        job.reason.clone_from(reason);
+        Ok(())
+    }
+
+    fn job_cancelled(&mut self, key: &JobKey, reason: &str) -> Result<(), String> {
+        let seq = self.last_seq + 1;
+        let job = self.job_mut(key)?;
+        require(job.phase != JobPhase::Finished, || format!("job {key} is over"))?;
+        if job.cancel.is_none() {
+            job.cancel = Some(reason.to_owned());
+            job.cancel_seq = seq;
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self, key: &JobKey) -> Result<(), String> {
+        let job = self.job_mut(key)?;
+        require(job.phase == JobPhase::Finished, || format!("job {key} is not over"))?;
+        job.closed = true;
+        Ok(())
+    }
+
+    fn run_finished(&mut self, conclusion: Conclusion) -> Result<(), String> {
+        let open = self.jobs.values().any(|job| job.phase != JobPhase::Finished);
+        require(!open, || "a job is not over".to_owned())?;
+        self.conclusion = Some(conclusion);
+        Ok(())
+    }
+}
+
+fn require(holds: bool, reason: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(reason()) }
+}
+
+impl RunEvent {
+    /// The event's kind as the journal and the JSON output name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RunRequested { .. } => "run-requested",
+            Self::RunPlanned { .. } => "run-planned",
+            Self::JobExpanded { .. } => "job-expanded",
+            Self::JobStarted { .. } => "job-started",
+            Self::JobReady { .. } => "job-ready",
+            Self::StepIntended { .. } => "step-intended",
+            Self::StepStarted { .. } => "step-started",
+            Self::Log { .. } => "log",
+            Self::StepAnnotated { .. } => "step-annotated",
+            Self::StepRetried { .. } => "step-retried",
+            Self::StepFinished { .. } => "step-finished",
+            Self::JobFinished { .. } => "job-finished",
+            Self::JobClosed { .. } => "job-closed",
+            Self::JobCancelRequested { .. } => "job-cancel-requested",
+            Self::CancelRequested { .. } => "cancel-requested",
+            Self::RunResumed => "run-resumed",
+            Self::RunFinished { .. } => "run-finished",
+        }
+    }
+}
