@@ -1,6 +1,7 @@
 //! What a built-in action is: its manifest, its typed inputs, the two places where it can run, and its
 //! errors.
 
+use crate::model::ModelError;
 use crate::workspace::{Workspace, WorkspaceError};
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -340,6 +341,17 @@ impl From<WorkspaceError> for ActionError {
             WorkspaceError::Io { .. } => Self::environment(error.to_string(), ""),
             _ => Self::input(error.to_string(), "paths are taken from the job's workspace"),
         }
+    }
+}
+
+impl From<ModelError> for ActionError {
+    fn from(error: ModelError) -> Self {
+        let hint = match error {
+            ModelError::Version(_) => "use the version of pawl that wrote it, or train again",
+            ModelError::Digest { .. } => "it was changed after it was made: train again",
+            _ => "",
+        };
+        Self::input(error.to_string(), hint)
     }
 }
 

@@ -6,4 +6,17 @@
 pub mod action;
 pub mod model;
 pub mod registry;
+pub mod serving;
 pub mod workspace;
+
+#[path = "../baseline/mod.rs"]
+pub mod baseline;
+#[path = "../checkout/mod.rs"]
+pub mod checkout;
+#[path = "../download/mod.rs"]
+pub mod download;
+#[path = "../upload/mod.rs"]
+pub mod upload;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -22,7 +22,12 @@ impl Builtin {
 }
 
 /// Every built-in action, in the order in which a pipeline uses them.
-static BUILTINS: &[Builtin] = &[];
+static BUILTINS: &[Builtin] = &[
+    Builtin::Runner(&crate::checkout::Checkout),
+    Builtin::Runner(&crate::baseline::Baseline),
+    Builtin::Runner(&crate::upload::Upload),
+    Builtin::Runner(&crate::download::Download),
+];
 
 /// All built-in actions.
 pub fn all() -> &'static [Builtin] {

@@ -211,6 +211,15 @@ impl Workspace {
         })
     }
 
+    /// Removes a file or link; nothing there is fine.
+    ///
+    /// # Errors
+    /// `Outside`, `NotAFile` for a folder, `Io`.
+    pub fn remove(&self, path: &str) -> Result<(), WorkspaceError> {
+        let (folder, name, path) = self.place(path)?;
+        remove_if_there(&folder, &name).map_err(|errno| io_error(&path, errno))
+    }
+
     /// Makes a symbolic link at the path, in the place of whatever file or link is there.
     ///
     /// # Errors

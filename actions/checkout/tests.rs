@@ -1,0 +1,143 @@
+use super::Checkout;
+use crate::testing::Bench;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["-c", "user.name=t", "-c", "user.email=t@localhost"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A repository with a committed, an ignored, a changed and a new file.
+fn repository(bench: &mut Bench) -> (PathBuf, String) {
+    let source = bench.folder.path().join("source");
+    std::fs::create_dir_all(source.join("sub")).unwrap();
+    git(&source, &["init", "-q"]);
+    std::fs::write(source.join(".gitignore"), "*.secret\n").unwrap();
+    std::fs::write(source.join("a.txt"), "one").unwrap();
+    std::fs::write(source.join("sub/run.sh"), "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(source.join("sub/run.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+    symlink("../a.txt", source.join("sub/link")).unwrap();
+    git(&source, &["add", "."]);
+    git(&source, &["commit", "-qm", "first"]);
+    let commit = git(&source, &["rev-parse", "HEAD"]);
+    bench.facts.source.clone_from(&source);
+    (source, commit)
+}
+
+fn change(source: &Path) {
+    std::fs::write(source.join("a.txt"), "two").unwrap();
+    std::fs::write(source.join("new.txt"), "new").unwrap();
+    std::fs::write(source.join("key.secret"), "k").unwrap();
+}
+
+fn names(bench: &Bench) -> Vec<String> {
+    bench.workspace().files(".").unwrap().into_iter().map(|file| file.path).collect()
+}
+
+#[tokio::test]
+async fn the_working_tree_comes_with_its_changes_and_without_what_is_ignored() {
+    let mut bench = Bench::new();
+    let (source, commit) = repository(&mut bench);
+    change(&source);
+    let index = std::fs::read(source.join(".git/index")).unwrap();
+    let outcome = bench.run(&Checkout, &[]).await.unwrap();
+    assert!(outcome.success);
+    assert_eq!(outcome.outputs["commit"], commit);
+    assert_eq!(outcome.outputs["dirty"], "true");
+    assert_eq!(outcome.outputs["files"], "5");
+    assert_eq!(names(&bench), [".gitignore", "a.txt", "new.txt", "sub/run.sh"]);
+    let work = bench.workspace();
+    assert_eq!(work.read("a.txt", 9).unwrap(), b"two");
+    assert_eq!(work.read("sub/link", 9).unwrap(), b"two");
+    assert!(work.files("sub/run.sh").unwrap()[0].executable);
+    work.write("a.txt", b"changed by a step").unwrap();
+    assert_eq!(std::fs::read(source.join("a.txt")).unwrap(), b"two");
+    assert_eq!(std::fs::read(source.join(".git/index")).unwrap(), index);
+}
+
+#[tokio::test]
+async fn clean_takes_the_commit_alone_and_changes_nothing() {
+    let mut bench = Bench::new();
+    let (source, commit) = repository(&mut bench);
+    change(&source);
+    git(&source, &["rm", "-q", "--cached", "sub/run.sh"]);
+    let before = git(&source, &["status", "--porcelain"]);
+    let outcome = bench.run(&Checkout, &[("clean", "true"), ("path", "src")]).await.unwrap();
+    assert_eq!(outcome.outputs["dirty"], "false");
+    assert_eq!(outcome.outputs["commit"], commit);
+    assert_eq!(names(&bench), ["src/.gitignore", "src/a.txt", "src/sub/run.sh"]);
+    assert_eq!(bench.workspace().read("src/a.txt", 9).unwrap(), b"one");
+    assert_eq!(git(&source, &["status", "--porcelain"]), before);
+    let left: Vec<_> = std::fs::read_dir(bench.folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "only source and work are there");
+}
+
+#[tokio::test]
+async fn a_subfolder_of_a_repository_is_a_tree_of_its_own() {
+    let mut bench = Bench::new();
+    let (source, _) = repository(&mut bench);
+    std::fs::remove_file(source.join("sub/link")).unwrap();
+    git(&source, &["commit", "-qam", "second"]);
+    bench.facts.source = source.join("sub");
+    for clean in ["true", "false"] {
+        let outcome = bench.run(&Checkout, &[("clean", clean)]).await.unwrap();
+        assert_eq!(outcome.outputs["files"], "1");
+        assert_eq!(names(&bench), ["run.sh"]);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_without_git_comes_whole_except_what_gitignore_names() {
+    let mut bench = Bench::new();
+    let source = bench.folder.path().join("plain");
+    std::fs::create_dir(&source).unwrap();
+    bench.facts.source.clone_from(&source);
+    std::fs::write(source.join(".gitignore"), "*.secret\n").unwrap();
+    change(&source);
+    let outcome = bench.run(&Checkout, &[]).await.unwrap();
+    assert_eq!(names(&bench), [".gitignore", "a.txt", "new.txt"]);
+    assert_eq!(outcome.outputs["commit"], "");
+    let error = bench.run(&Checkout, &[("clean", "true")]).await.unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[tokio::test]
+async fn a_link_out_of_the_tree_is_refused() {
+    let mut bench = Bench::new();
+    let (source, _) = repository(&mut bench);
+    symlink("../../etc/passwd", source.join("sub/out")).unwrap();
+    let error = bench.run(&Checkout, &[]).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the link sub/out leads out of the source tree, to ../../etc/passwd"
+    );
+}
+
+#[tokio::test]
+async fn a_link_in_the_workspace_does_not_lead_the_copy_out() {
+    let mut bench = Bench::new();
+    repository(&mut bench);
+    let outside = bench.folder.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    symlink(&outside, bench.workspace().root().join("sub")).unwrap();
+    assert_eq!(bench.run(&Checkout, &[]).await.unwrap_err().exit_code(), 2);
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_missing_source_is_the_users_mistake() {
+    let mut bench = Bench::new();
+    bench.facts.source = bench.folder.path().join("nowhere");
+    assert_eq!(bench.run(&Checkout, &[]).await.unwrap_err().exit_code(), 2);
+    bench.facts.source = PathBuf::new();
+    assert_eq!(bench.run(&Checkout, &[]).await.unwrap_err().exit_code(), 2);
+}
