@@ -1,0 +1,333 @@
+//! `jobs:`
+
+use super::availability::{self, Allowed};
+use super::containers;
+use super::model::{Defaults, Job, RunsOn, Strategy, Texts};
+use super::reader::{Fields, Reader};
+use super::steps::{self, Surroundings};
+use crate::diagnostic::Code;
+use crate::span::Spanned;
+use crate::yaml::{Entry, Kind, Node};
+
+const JOB_KEYS: &[&str] = &[
+    "name",
+    "needs",
+    "if",
+    "permissions",
+    "runs-on",
+    "environment",
+    "concurrency",
+    "outputs",
+    "env",
+    "defaults",
+    "steps",
+    "timeout-minutes",
+    "cancel-timeout-minutes",
+    "strategy",
+    "continue-on-error",
+    "container",
+    "services",
+    "snapshot",
+    "uses",
+    "with",
+    "secrets",
+];
+
+/// Reads the jobs; ids are unique without regard to case.
+pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Vec<Job> {
+    let mut jobs: Vec<Job> = Vec::new();
+    let entries = reader.entries(node);
+    if node.kind == Kind::Map && entries.is_empty() {
+        reader.error(Code::InvalidValue, node.span, "The workflow must contain at least one job");
+    }
+    for entry in entries {
+        reader.id(&entry.key, entry.key_span, "job");
+        let same = |job: &&Job| job.id.value.eq_ignore_ascii_case(&entry.key);
+        if let Some(first) = jobs.iter().find(same) {
+            let message = format!(
+                "the job id '{}' is the same as '{}' in line {}: case does not count",
+                entry.key, first.id.value, first.id.span.line
+            );
+            reader.error(Code::DuplicateId, entry.key_span, message);
+            continue;
+        }
+        jobs.extend(job(reader, entry));
+    }
+    jobs
+}
+
+fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
+    let fields = reader.fields(&entry.value, JOB_KEYS)?;
+    super::permissions(reader, fields);
+    super::concurrency(reader, fields);
+    let calls = calls_workflow(reader, fields);
+    refuse_unsupported(reader, fields);
+    let runs_on = match (fields.get("runs-on"), calls) {
+        (Some(node), _) => runs_on(reader, node),
+        (None, true) => RunsOn { span: entry.key_span, labels: Vec::new() },
+        (None, false) => {
+            reader.required(fields, "runs-on");
+            RunsOn { span: entry.key_span, labels: Vec::new() }
+        }
+    };
+    if fields.get("steps").is_none() && !calls {
+        reader.required(fields, "steps");
+    }
+    let env = |reader: &mut Reader<'_>, key, allowed| match fields.get(key) {
+        Some(node) => reader.named_texts(node, allowed),
+        None => Texts::new(),
+    };
+    containers::services(reader, fields);
+    let condition = fields.get("if").and_then(|node| {
+        let allowed = availability::JOB_IF;
+        reader.condition(node, allowed)
+    });
+    Some(Job {
+        id: Spanned::new(entry.key.clone(), entry.key_span),
+        name: fields.get("name").and_then(|node| reader.template(node, availability::JOB)),
+        needs: fields.get("needs").map(|node| needs(reader, node)).unwrap_or_default(),
+        condition,
+        runs_on,
+        strategy: strategy(reader, fields),
+        container: containers::container(reader, fields),
+        env: env(reader, "env", availability::JOB_ENV),
+        defaults: defaults(reader, fields, availability::JOB_DEFAULTS),
+        timeout_minutes: fields
+            .get("timeout-minutes")
+            .and_then(|node| reader.minutes(node, availability::JOB)),
+        continue_on_error: fields
+            .get("continue-on-error")
+            .and_then(|node| reader.boolean(node, availability::JOB)),
+        environment: environment(reader, fields),
+        outputs: outputs(reader, fields),
+        steps: fields
+            .get("steps")
+            .map(|node| steps::read(reader, node, Surroundings::Job))
+            .unwrap_or_default(),
+    })
+}
+
+/// A job that calls a workflow: known, and not carried out. True when `uses` is there.
+fn calls_workflow(reader: &mut Reader<'_>, fields: Fields<'_>) -> bool {
+    let Some(entry) = fields.entry("uses") else {
+        for key in ["with", "secrets"] {
+            if let Some(entry) = fields.entry(key) {
+                let message = format!("Unexpected value '{key}'");
+                let help = "a job has it only beside 'uses'; a step has its own 'with'";
+                reader.error_with_help(Code::UnknownKey, entry.key_span, message, help);
+            }
+        }
+        return false;
+    };
+    for key in ["runs-on", "steps", "container", "services", "env", "outputs", "defaults"] {
+        if let Some(other) = fields.entry(key) {
+            let message = format!("Unexpected value '{key}'");
+            let help = "a job with 'uses' runs another workflow and has none of its own";
+            reader.error_with_help(Code::UnknownKey, other.key_span, message, help);
+        }
+    }
+    reader.non_empty(&entry.value);
+    let help = "copy the called workflow's jobs into this file";
+    reader.not_supported(entry.key_span, "a job that calls another workflow ('uses')", help);
+    true
+}
+
+fn refuse_unsupported(reader: &mut Reader<'_>, fields: Fields<'_>) {
+    for (key, help) in [
+        ("snapshot", "build the image in a step"),
+        ("cancel-timeout-minutes", "a cancelled step has ten seconds to end"),
+    ] {
+        if let Some(entry) = fields.entry(key) {
+            reader.not_supported(entry.key_span, &format!("'{key}'"), help);
+        }
+    }
+}
+
+fn needs(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<String>> {
+    let mut needs: Vec<Spanned<String>> = Vec::new();
+    for need in reader.texts(node) {
+        if !needs.iter().any(|known| known.value == need.value) {
+            needs.push(need);
+        }
+    }
+    needs
+}
+
+fn runs_on(reader: &mut Reader<'_>, node: &Node) -> RunsOn {
+    let labels = match node.kind {
+        Kind::Map => {
+            let fields = reader.fields(node, &["group", "labels"]);
+            if let Some(group) = fields.and_then(|fields| fields.entry("group")) {
+                let help = "name labels instead: they are mapped to images";
+                reader.not_supported(group.key_span, "'runs-on.group'", help);
+            }
+            match fields.and_then(|fields| fields.get("labels")) {
+                Some(labels) => label_list(reader, labels),
+                None => Vec::new(),
+            }
+        }
+        _ => label_list(reader, node),
+    };
+    RunsOn { span: node.span, labels }
+}
+
+fn label_list(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<crate::expr::Template>> {
+    if node.kind != Kind::Seq {
+        return reader.non_empty_template(node, availability::JOB).into_iter().collect();
+    }
+    if node.items.is_empty() {
+        reader.error(Code::InvalidValue, node.span, "'runs-on' names no label");
+    }
+    node.items
+        .iter()
+        .filter_map(|item| reader.non_empty_template(item, availability::JOB))
+        .collect()
+}
+
+fn strategy(reader: &mut Reader<'_>, fields: Fields<'_>) -> Strategy {
+    let Some(node) = fields.get("strategy") else { return Strategy::default() };
+    let Some(inner) = reader.fields(node, &["matrix", "fail-fast", "max-parallel"]) else {
+        return Strategy::default();
+    };
+    let max_parallel = inner.get("max-parallel").and_then(|node| {
+        let number = reader.number(node, availability::STRATEGY)?;
+        let literal = crate::yaml::number(&node.text).unwrap_or(1.0);
+        if number.value.is_literal() && !(literal >= 1.0 && literal.fract() == 0.0) {
+            let help = "expected a whole number of at least 1";
+            let message = format!("Unexpected value '{}'", node.text);
+            reader.error_with_help(Code::InvalidValue, node.span, message, help);
+            return None;
+        }
+        Some(number)
+    });
+    Strategy {
+        matrix: inner.get("matrix").filter(|node| check_matrix(reader, node)).cloned(),
+        fail_fast: inner
+            .get("fail-fast")
+            .and_then(|node| reader.boolean(node, availability::STRATEGY)),
+        max_parallel,
+    }
+}
+
+/// Checks the outline of a matrix; true when it can be expanded.
+fn check_matrix(reader: &mut Reader<'_>, node: &Node) -> bool {
+    if node.is_scalar() {
+        let one_expression = reader
+            .template(node, availability::STRATEGY)
+            .is_some_and(|template| template.value.whole_expr().is_some());
+        if !one_expression && node.kind != Kind::Str || !node.text.contains("${{") {
+            reader.wrong_type(node, "a mapping or one expression");
+        }
+        return one_expression;
+    }
+    if node.kind == Kind::Seq {
+        reader.wrong_type(node, "a mapping");
+        return false;
+    }
+    if node.entries.is_empty() {
+        let message = "Matrix must define at least one vector";
+        reader.error(Code::InvalidMatrix, node.span, message);
+        return false;
+    }
+    let mut sound = true;
+    for entry in &node.entries {
+        sound &= check_axis(reader, entry);
+        sound &= check_expressions(reader, &entry.value);
+    }
+    sound
+}
+
+fn check_axis(reader: &mut Reader<'_>, entry: &Entry) -> bool {
+    let value = &entry.value;
+    if entry.key.contains("${{") {
+        reader.not_supported(entry.key_span, "an expression as a matrix key", "write the key out");
+        return false;
+    }
+    let is_expression = value.kind == Kind::Str && value.text.contains("${{");
+    if is_expression {
+        return true;
+    }
+    let filter = matches!(entry.key.as_str(), "include" | "exclude");
+    if value.kind != Kind::Seq {
+        let expected = if filter { "a sequence of mappings" } else { "a sequence" };
+        reader.wrong_type(value, expected);
+        return false;
+    }
+    if value.items.is_empty() && !filter {
+        let message = format!("Matrix vector '{}' does not contain any values", entry.key);
+        reader.error(Code::InvalidMatrix, value.span, message);
+        return false;
+    }
+    let mut sound = true;
+    for item in value.items.iter().filter(|_| filter) {
+        let is_expression = item.kind == Kind::Str && item.text.contains("${{");
+        if item.kind != Kind::Map && !is_expression {
+            reader.wrong_type(item, "a mapping");
+            sound = false;
+        }
+    }
+    sound
+}
+
+fn check_expressions(reader: &mut Reader<'_>, node: &Node) -> bool {
+    match node.kind {
+        Kind::Seq => node.items.iter().fold(true, |ok, item| check_expressions(reader, item) && ok),
+        Kind::Map => node
+            .entries
+            .iter()
+            .fold(true, |ok, entry| check_expressions(reader, &entry.value) && ok),
+        Kind::Str => reader.template(node, availability::STRATEGY).is_some(),
+        _ => true,
+    }
+}
+
+/// `environment:` is checked and recorded; there is nobody to ask for approval on this machine.
+fn environment(
+    reader: &mut Reader<'_>,
+    fields: Fields<'_>,
+) -> Option<Spanned<crate::expr::Template>> {
+    let node = fields.get("environment")?;
+    if node.is_scalar() {
+        return reader.template(node, availability::JOB);
+    }
+    let inner = reader.fields(node, &["name", "url", "deployment"])?;
+    if let Some(url) = inner.get("url") {
+        reader.template(url, availability::STEP);
+    }
+    if let Some(deployment) = inner.get("deployment") {
+        reader.boolean(deployment, availability::JOB);
+    }
+    let name = reader.required(inner, "name")?;
+    reader.non_empty_template(name, availability::JOB)
+}
+
+fn outputs(reader: &mut Reader<'_>, fields: Fields<'_>) -> Texts {
+    let Some(node) = fields.get("outputs") else { return Texts::new() };
+    for entry in &node.entries {
+        reader.id(&entry.key, entry.key_span, "output");
+    }
+    reader.named_texts(node, availability::RUNNER)
+}
+
+/// `defaults.run` of a workflow or job.
+pub(crate) fn defaults(
+    reader: &mut Reader<'_>,
+    fields: Fields<'_>,
+    allowed: Allowed,
+) -> Defaults {
+    let run = fields
+        .get("defaults")
+        .and_then(|node| reader.fields(node, &["run"]))
+        .and_then(|inner| inner.get("run"))
+        .and_then(|node| reader.fields(node, &["shell", "working-directory"]));
+    let Some(run) = run else { return Defaults::default() };
+    let shell =
+        run.get("shell").and_then(|node| {
+            let shell = reader.non_empty_template(node, allowed)?;
+            steps::check_shell(reader, &shell.value.is_literal().then(|| shell.value.source().to_owned()), shell.span);
+            Some(shell)
+        });
+    let working_directory =
+        run.get("working-directory").and_then(|node| reader.non_empty_template(node, allowed));
+    Defaults { shell, working_directory }
+}

@@ -1,0 +1,371 @@
+//! `steps:` of a job or a composite action.
+
+use super::availability::{self, Allowed};
+use super::model::{Argument, Step, StepAction, Uses};
+use super::reader::{Fields, Reader, scalar_text, shorten};
+use crate::diagnostic::Code;
+use crate::plan::{Retry, RetryOn};
+use crate::span::{Span, Spanned};
+use crate::yaml::{Kind, Node};
+use indexmap::IndexMap;
+
+/// Longest script, characters: GitHub's limit.
+const MAX_SCRIPT: usize = 21_000;
+
+/// Most attempts that `retry` may ask for: more is a loop, not a retry.
+const MAX_ATTEMPTS: f64 = 100.0;
+
+/// Longest pause before the second attempt: the engine doubles it up to this.
+const MAX_BACKOFF_MS: f64 = 300_000.0;
+
+/// What the steps belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surroundings {
+    /// A job of a workflow.
+    Job,
+    /// A composite action, where `shell` is required and some keys do not exist.
+    Composite,
+}
+
+impl Surroundings {
+    fn names(self) -> Allowed {
+        match self {
+            Self::Job => availability::STEP,
+            Self::Composite => availability::COMPOSITE_STEP,
+        }
+    }
+
+    fn condition_names(self) -> Allowed {
+        match self {
+            Self::Job => availability::STEP_IF,
+            Self::Composite => availability::COMPOSITE_STEP_IF,
+        }
+    }
+
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Job => STEP_KEYS,
+            Self::Composite => COMPOSITE_KEYS,
+        }
+    }
+}
+
+const STEP_KEYS: &[&str] = &[
+    "id",
+    "if",
+    "name",
+    "uses",
+    "run",
+    "with",
+    "env",
+    "shell",
+    "working-directory",
+    "continue-on-error",
+    "timeout-minutes",
+    "retry",
+    "background",
+    "wait",
+    "wait-all",
+    "cancel",
+    "parallel",
+];
+const COMPOSITE_KEYS: &[&str] = &[
+    "id",
+    "if",
+    "name",
+    "uses",
+    "run",
+    "with",
+    "env",
+    "shell",
+    "working-directory",
+    "continue-on-error",
+];
+
+/// Reads steps; ids are unique without regard to case.
+pub(crate) fn read(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    surroundings: Surroundings,
+) -> Vec<Step> {
+    if node.kind != Kind::Seq {
+        reader.wrong_type(node, "a sequence of steps");
+        return Vec::new();
+    }
+    if node.items.is_empty() {
+        reader.error(Code::InvalidValue, node.span, "there is no step");
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for item in &node.items {
+        let Some(step) = step(reader, item, surroundings) else { continue };
+        if let Some(id) = &step.id {
+            let same = |other: &&Step| {
+                other.id.as_ref().is_some_and(|known| known.value.eq_ignore_ascii_case(&id.value))
+            };
+            if let Some(first) = steps.iter().find(same).and_then(|step| step.id.as_ref()) {
+                let message = format!(
+                    "The identifier '{}' may not be used more than once within the same scope: first in line {}",
+                    id.value, first.span.line
+                );
+                reader.error(Code::DuplicateId, id.span, message);
+            }
+        }
+        steps.push(step);
+    }
+    steps
+}
+
+fn step(reader: &mut Reader<'_>, node: &Node, surroundings: Surroundings) -> Option<Step> {
+    let fields = reader.fields(node, surroundings.keys())?;
+    refuse_background(reader, fields);
+    let names = surroundings.names();
+    let id = fields.get("id").and_then(|node| {
+        let id = reader.non_empty(node)?;
+        reader.id(&id.value, id.span, "step");
+        Some(id)
+    });
+    let action = action(reader, fields, surroundings);
+    let env = fields.get("env").map(|node| reader.named_texts(node, names)).unwrap_or_default();
+    let retry = fields.get("retry").and_then(|node| retry(reader, node));
+    Some(Step {
+        span: node.span,
+        id,
+        name: fields.get("name").and_then(|node| reader.template(node, names)),
+        condition: fields
+            .get("if")
+            .and_then(|node| reader.condition(node, surroundings.condition_names())),
+        env,
+        continue_on_error: fields
+            .get("continue-on-error")
+            .and_then(|node| reader.boolean(node, names)),
+        timeout_minutes: fields
+            .get("timeout-minutes")
+            .and_then(|node| reader.minutes(node, names)),
+        retry,
+        action: action?,
+    })
+}
+
+fn refuse_background(reader: &mut Reader<'_>, fields: Fields<'_>) {
+    for key in ["background", "wait", "wait-all", "cancel", "parallel"] {
+        let Some(entry) = fields.entry(key) else { continue };
+        if key == "background" && entry.value.kind == Kind::Bool && entry.value.text == "false" {
+            continue;
+        }
+        let help = "steps run one after the other; use jobs to run things side by side";
+        reader.not_supported(entry.key_span, &format!("'{key}'"), help);
+    }
+}
+
+/// True when the step is one of those that are known and refused: then nothing else is asked of it.
+fn waits(fields: Fields<'_>) -> bool {
+    ["wait", "wait-all", "cancel", "parallel"].iter().any(|key| fields.get(key).is_some())
+}
+
+fn action(
+    reader: &mut Reader<'_>,
+    fields: Fields<'_>,
+    surroundings: Surroundings,
+) -> Option<StepAction> {
+    match (fields.entry("run"), fields.entry("uses")) {
+        (Some(_), Some(uses)) => {
+            let message = "a step has either 'run' or 'uses', not both";
+            let help = "make two steps of it";
+            reader.error_with_help(Code::StepKind, uses.key_span, message, help);
+            None
+        }
+        (None, None) => {
+            if !waits(fields) {
+                let message = "Required property is missing: run or uses";
+                let help = "a step runs a script ('run') or an action ('uses')";
+                reader.error_with_help(Code::StepKind, fields.node.span, message, help);
+            }
+            None
+        }
+        (Some(run), None) => {
+            misplaced(reader, fields, &["with"], "'with' gives inputs to an action ('uses')");
+            self::run(reader, &run.value, fields, surroundings)
+        }
+        (None, Some(uses)) => {
+            let keys = ["shell", "working-directory"];
+            misplaced(reader, fields, &keys, "it belongs to a script ('run')");
+            let with = arguments(reader, fields, surroundings.names());
+            let uses = self::uses(reader, &uses.value)?;
+            Some(StepAction::Uses { uses, with })
+        }
+    }
+}
+
+fn misplaced(reader: &mut Reader<'_>, fields: Fields<'_>, keys: &[&str], help: &str) {
+    for key in keys {
+        if let Some(entry) = fields.entry(key) {
+            let message = format!("Unexpected value '{key}'");
+            reader.error_with_help(Code::UnknownKey, entry.key_span, message, help);
+        }
+    }
+}
+
+fn run(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    fields: Fields<'_>,
+    surroundings: Surroundings,
+) -> Option<StepAction> {
+    let names = surroundings.names();
+    let shell = fields.get("shell").and_then(|node| reader.non_empty(node));
+    if let Some(shell) = &shell {
+        check_shell(reader, &Some(shell.value.clone()), shell.span);
+    } else if surroundings == Surroundings::Composite {
+        reader.required(fields, "shell");
+    }
+    let length = node.text.chars().count();
+    if length > MAX_SCRIPT {
+        let message = format!("the script has {length} characters, more than {MAX_SCRIPT}");
+        let help = "put it into a file of the repository and run that";
+        reader.error_with_help(Code::InvalidValue, node.span, message, help);
+    }
+    let working_directory =
+        fields.get("working-directory").and_then(|node| reader.template(node, names));
+    let script = reader.template(node, names)?;
+    Some(StepAction::Run { script, node: node.clone(), shell, working_directory })
+}
+
+/// Reports a shell that is neither known nor a command with `{0}`. `None` is one that is not known yet.
+pub(crate) fn check_shell(reader: &mut Reader<'_>, shell: &Option<String>, span: Span) {
+    const KNOWN: [&str; 6] = ["bash", "sh", "python", "pwsh", "powershell", "cmd"];
+    let Some(shell) = shell else { return };
+    if KNOWN.contains(&shell.as_str()) || shell.contains("{0}") {
+        return;
+    }
+    let message = format!("Invalid shell option '{}'", shorten(shell));
+    let help = "expected bash, sh, python, pwsh, or a command in which '{0}' stands for the script";
+    reader.error_with_help(Code::InvalidShell, span, message, help);
+}
+
+fn arguments(
+    reader: &mut Reader<'_>,
+    fields: Fields<'_>,
+    names: Allowed,
+) -> IndexMap<String, Argument> {
+    let mut with = IndexMap::new();
+    let Some(node) = fields.get("with").filter(|node| node.kind != Kind::Null) else {
+        return with;
+    };
+    for entry in reader.entries(node) {
+        if let Some(value) = reader.template(&entry.value, names) {
+            with.insert(entry.key.clone(), Argument { name_span: entry.key_span, value });
+        }
+    }
+    with
+}
+
+fn uses(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<Uses>> {
+    let text = reader.non_empty(node)?;
+    match parse_uses(&text.value) {
+        Ok(uses) => Some(Spanned::new(uses, text.span)),
+        Err(help) => {
+            let message = format!("'{}' names no action", shorten(&text.value));
+            reader.error_with_help(Code::InvalidUses, text.span, message, help);
+            None
+        }
+    }
+}
+
+/// What a `uses:` names, or what it should look like.
+pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
+    if let Some(image) = text.strip_prefix("docker://") {
+        return if image.is_empty() {
+            Err("an image's name follows 'docker://'".to_owned())
+        } else {
+            Ok(Uses::Docker(image.to_owned()))
+        };
+    }
+    if text.starts_with("./") || text.starts_with(".\\") || text == "." {
+        return Ok(Uses::Local(text.to_owned()));
+    }
+    if let Some(name) = text.strip_prefix("pawl/") {
+        let name = name.split('@').next().unwrap_or(name);
+        return Ok(Uses::Builtin(name.to_owned()));
+    }
+    let expected = "expected 'pawl/NAME', './FOLDER', 'OWNER/REPO@REF' or 'docker://IMAGE'";
+    let (name, reference) = text.split_once('@').ok_or(expected)?;
+    let mut parts = name.splitn(3, '/');
+    let owner = parts.next().unwrap_or_default();
+    let repository = parts.next().unwrap_or_default();
+    let path = parts.next().unwrap_or_default().trim_matches('/');
+    let blank = |text: &str| text.is_empty() || text.contains(char::is_whitespace);
+    if blank(owner) || blank(repository) || blank(reference) {
+        return Err(expected.to_owned());
+    }
+    Ok(Uses::Remote {
+        repository: format!("{owner}/{repository}"),
+        path: path.to_owned(),
+        reference: reference.to_owned(),
+    })
+}
+
+/// `retry: {attempts: 3, backoff: 10s, on: [failure, timeout, lost]}`
+fn retry(reader: &mut Reader<'_>, node: &Node) -> Option<Retry> {
+    let fields = reader.fields(node, &["attempts", "backoff", "on"])?;
+    let attempts = reader.required(fields, "attempts")?;
+    let count = crate::yaml::number(&attempts.text)
+        .filter(|count| attempts.kind == Kind::Int && (1.0..=MAX_ATTEMPTS).contains(count));
+    if count.is_none() {
+        let message = format!("Unexpected value '{}'", shorten(&attempts.text));
+        let help = "'attempts' is a whole number from 1 to 100, the first attempt included";
+        reader.error_with_help(Code::InvalidRetry, attempts.span, message, help);
+    }
+    let backoff_ms = match fields.get("backoff") {
+        None => 0,
+        Some(node) => backoff(reader, node).unwrap_or(0),
+    };
+    let on = match fields.get("on") {
+        None => vec![RetryOn::Failure, RetryOn::Timeout],
+        Some(node) => retry_on(reader, node),
+    };
+    // Between 1 and 100: checked above.
+    count.map(|count| Retry { attempts: count as u32, backoff_ms, on })
+}
+
+/// A pause: a number of seconds, or one with `ms`, `s` or `m`.
+fn backoff(reader: &mut Reader<'_>, node: &Node) -> Option<u64> {
+    let text = scalar_text(node);
+    let (digits, factor) = if let Some(digits) = text.strip_suffix("ms") {
+        (digits, 1.0)
+    } else if let Some(digits) = text.strip_suffix('s') {
+        (digits, 1_000.0)
+    } else if let Some(digits) = text.strip_suffix('m') {
+        (digits, 60_000.0)
+    } else {
+        (text.as_str(), 1_000.0)
+    };
+    let pause = digits.trim().parse::<f64>().ok().map(|number| number * factor);
+    match pause.filter(|pause| (0.0..=MAX_BACKOFF_MS).contains(pause)) {
+        // Between 0 and five minutes.
+        Some(pause) => Some(pause.round() as u64),
+        None => {
+            let message = format!("Unexpected value '{}'", shorten(&text));
+            let help = "'backoff' is a pause of at most five minutes, such as 500ms, 10s or 2m";
+            reader.error_with_help(Code::InvalidRetry, node.span, message, help);
+            None
+        }
+    }
+}
+
+fn retry_on(reader: &mut Reader<'_>, node: &Node) -> Vec<RetryOn> {
+    let mut on = Vec::new();
+    for name in reader.texts(node) {
+        on.push(match name.value.as_str() {
+            "failure" => RetryOn::Failure,
+            "lost" => RetryOn::Lost,
+            "timeout" => RetryOn::Timeout,
+            other => {
+                let message = format!("Unexpected value '{}'", shorten(other));
+                let help = "expected failure, timeout or lost";
+                reader.error_with_help(Code::InvalidRetry, name.span, message, help);
+                continue;
+            }
+        });
+    }
+    on
+}

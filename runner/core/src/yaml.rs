@@ -1,0 +1,523 @@
+//! YAML as a tree that knows where everything is written.
+//!
+//! Events come from the parser inside `serde_yaml`. Duplicate keys, unknown aliases, trees too deep or too large are
+//! diagnostics; the rest of the file is still read where that is possible.
+
+use crate::diagnostic::{Code, Reporter};
+use crate::span::{Span, to_u32};
+use serde_yaml::granit_parser::{
+    Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput,
+};
+use std::collections::HashMap;
+
+/// Largest accepted file, bytes: GitHub's limit.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// Deepest accepted nesting: GitHub's limit.
+pub const MAX_DEPTH: usize = 50;
+
+/// Most nodes in all, aliases expanded: more than any file of [`MAX_BYTES`] without aliases has use for, and small enough
+/// (about 50 MB) to be harmless.
+pub const MAX_NODES: usize = 300_000;
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// `'…'`
+    SingleQuoted,
+    /// `"…"`
+    DoubleQuoted,
+    /// `|`
+    Literal,
+    /// `>`
+    Folded,
+}
+
+/// What a node is, by the YAML 1.2 core schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Int,
+    /// A number with a point or an exponent, an infinity, or not a number.
+    Float,
+    /// Any other scalar.
+    Str,
+    /// A sequence.
+    Seq,
+    /// A mapping.
+    Map,
+}
+
+impl Kind {
+    /// Its name in a message.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "a boolean",
+            Self::Int | Self::Float => "a number",
+            Self::Str => "a string",
+            Self::Seq => "a sequence",
+            Self::Map => "a mapping",
+        }
+    }
+}
+
+/// A node of the tree.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it is written; for an alias, where its anchor is.
+    pub span: Span,
+    /// What it is.
+    pub kind: Kind,
+    /// A scalar's text: escapes and folding resolved, nothing else (`1e3` stays `1e3`). Empty for others.
+    pub text: String,
+    /// How a scalar is written.
+    pub style: Style,
+    /// The items of a sequence.
+    pub items: Vec<Self>,
+    /// The entries of a mapping, in order, keys unique.
+    pub entries: Vec<Entry>,
+}
+
+/// One entry of a mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key's text.
+    pub key: String,
+    /// Where the key is written.
+    pub key_span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// True for everything but sequences and mappings.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self.kind, Kind::Seq | Kind::Map)
+    }
+
+    /// Where byte `offset` of the scalar's text is written in `source`: the inner line of a block scalar, the place after
+    /// escapes in a quoted one.
+    pub fn place_of(&self, source: &str, offset: usize) -> Span {
+        let Some(raw) = source.get(self.span.start..self.span.end.max(self.span.start)) else {
+            return self.span;
+        };
+        let inside = align(raw, &self.text, self.style, offset);
+        Span::at(source, self.span.start + inside)
+    }
+
+    /// The value as JSON: text stays as it is, numbers become numbers where JSON can say them.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value;
+        match self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool => Value::Bool(self.text.eq_ignore_ascii_case("true")),
+            Kind::Int | Kind::Float => number(&self.text)
+                .and_then(json_number)
+                .unwrap_or_else(|| Value::String(self.text.clone())),
+            Kind::Str => Value::String(self.text.clone()),
+            Kind::Seq => Value::Array(self.items.iter().map(Self::to_json).collect()),
+            Kind::Map => Value::Object(
+                self.entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+/// The number that a plain scalar of kind `Int` or `Float` stands for.
+pub fn number(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let magnitude = if let Some(hex) = unsigned.strip_prefix("0x") {
+        i64::from_str_radix(hex, 16).ok().map(|value| value as f64)
+    } else if let Some(octal) = unsigned.strip_prefix("0o") {
+        i64::from_str_radix(octal, 8).ok().map(|value| value as f64)
+    } else if unsigned.eq_ignore_ascii_case(".inf") {
+        Some(f64::INFINITY)
+    } else if unsigned.eq_ignore_ascii_case(".nan") {
+        Some(f64::NAN)
+    } else {
+        unsigned.parse().ok()
+    }?;
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+/// A JSON number, whole where the value is whole; `None` for infinities and NaN.
+pub(crate) fn json_number(value: f64) -> Option<serde_json::Value> {
+    /// Up to here every whole number is a f64.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        return Some(serde_json::Value::from(value as i64));
+    }
+    serde_json::Number::from_f64(value).map(serde_json::Value::Number)
+}
+
+/// Reads a file of one document. `None` when there is nothing to go on with; the reporter says why.
+pub fn read(source: &str, reporter: &mut Reporter) -> Option<Node> {
+    if source.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, more than {MAX_BYTES}", source.len());
+        reporter.error(Code::YamlLimit, Span::START, message);
+        return None;
+    }
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let parser = Parser::new_from_str_with_options(source, options);
+    let mut builder = Builder { source, parser, anchors: HashMap::new(), nodes: 0, reporter };
+    match builder.document() {
+        Ok(node) => node,
+        Err(fault) => {
+            builder.reporter.add(fault.code, fault.span, fault.message, fault.help);
+            None
+        }
+    }
+}
+
+/// What ends the reading of a file.
+struct Fault {
+    code: Code,
+    span: Span,
+    message: String,
+    help: Option<String>,
+}
+
+impl Fault {
+    fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { code, span, message: message.into(), help: None }
+    }
+}
+
+struct Builder<'s, 'r> {
+    source: &'s str,
+    parser: Parser<'s, StrInput<'s>>,
+    /// Finished anchored nodes by id; `None` while the node is being read.
+    anchors: HashMap<usize, Option<Node>>,
+    nodes: usize,
+    reporter: &'r mut Reporter,
+}
+
+impl<'s> Builder<'s, '_> {
+    fn next(&mut self) -> Result<Option<(Event<'s>, Span)>, Fault> {
+        match self.parser.next_event() {
+            None => Ok(None),
+            Some(Ok((event, span))) => Ok(Some((event, to_span(&span)))),
+            Some(Err(error)) => Err(self.syntax_fault(&error)),
+        }
+    }
+
+    fn document(&mut self) -> Result<Option<Node>, Fault> {
+        let mut root = None;
+        while let Some((event, span)) = self.next()? {
+            match event {
+                Event::StreamStart
+                | Event::DocumentStart(..)
+                | Event::DocumentEnd
+                | Event::StreamEnd => {}
+                _ if root.is_some() => {
+                    return Err(Fault::new(
+                        Code::YamlSyntax,
+                        span,
+                        "a second document begins here; a file holds one",
+                    ));
+                }
+                event => root = Some(self.node(event, span, 1)?),
+            }
+        }
+        Ok(root)
+    }
+
+    fn node(&mut self, event: Event<'s>, span: Span, depth: usize) -> Result<Node, Fault> {
+        self.count(1, span)?;
+        if depth > MAX_DEPTH {
+            let message = format!("the file is nested deeper than {MAX_DEPTH} levels here");
+            return Err(Fault::new(Code::YamlLimit, span, message));
+        }
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = tag.as_deref().and_then(|tag| tag.core_suffix().map(str::to_owned));
+                (scalar(text.into_owned(), to_style(style), tag.as_deref(), span), anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.open(anchor);
+                (self.sequence(span, depth)?, anchor)
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.open(anchor);
+                (self.mapping(span, depth)?, anchor)
+            }
+            Event::Alias(id) => return self.alias(id, span, depth),
+            _ => return Err(Fault::new(Code::YamlSyntax, span, "a value is missing here")),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, Some(node.clone()));
+        }
+        Ok(node)
+    }
+
+    fn open(&mut self, anchor: usize) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, None);
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: Span, depth: usize) -> Result<Node, Fault> {
+        let node = match self.anchors.get(&id) {
+            Some(Some(node)) => node.clone(),
+            Some(None) => {
+                return Err(Fault::new(
+                    Code::YamlAlias,
+                    span,
+                    "this alias stands inside the very value that it names",
+                ));
+            }
+            None => {
+                return Err(Fault::new(Code::YamlAlias, span, "no anchor of this name is above"));
+            }
+        };
+        let (nodes, levels) = measure(&node);
+        self.count(nodes, span)?;
+        if depth + levels > MAX_DEPTH + 1 {
+            let message = format!("with this alias the file is nested deeper than {MAX_DEPTH} levels");
+            return Err(Fault::new(Code::YamlLimit, span, message));
+        }
+        Ok(node)
+    }
+
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Fault> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes <= MAX_NODES {
+            return Ok(());
+        }
+        let message = format!("with its aliases expanded the file has more than {MAX_NODES} values");
+        Err(Fault::new(Code::YamlLimit, span, message))
+    }
+
+    fn sequence(&mut self, span: Span, depth: usize) -> Result<Node, Fault> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                Some((Event::SequenceEnd, end)) => {
+                    return Ok(self.collection(Kind::Seq, span, end, items, Vec::new()));
+                }
+                Some((event, at)) => items.push(self.node(event, at, depth + 1)?),
+                None => return Err(Fault::new(Code::YamlSyntax, span, "this sequence does not end")),
+            }
+        }
+    }
+
+    fn mapping(&mut self, span: Span, depth: usize) -> Result<Node, Fault> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut places: HashMap<String, Span> = HashMap::new();
+        loop {
+            let key = match self.next()? {
+                Some((Event::MappingEnd, end)) => {
+                    return Ok(self.collection(Kind::Map, span, end, Vec::new(), entries));
+                }
+                Some((event, at)) => self.node(event, at, depth + 1)?,
+                None => return Err(Fault::new(Code::YamlSyntax, span, "this mapping does not end")),
+            };
+            let Some((event, at)) = self.next()? else {
+                return Err(Fault::new(Code::YamlSyntax, key.span, "this key has no value"));
+            };
+            let mut value = self.node(event, at, depth + 1)?;
+            if value.kind == Kind::Null && value.text.is_empty() {
+                // A value that is not there is shown at its key.
+                value.span = key.span;
+            }
+            if !key.is_scalar() {
+                return Err(Fault::new(Code::YamlSyntax, key.span, "a key must be a single word or text"));
+            }
+            if let Some(first) = places.get(&key.text) {
+                let message = format!(
+                    "'{}' is already defined: first in line {}, column {}",
+                    key.text, first.line, first.column
+                );
+                let help = Some("keep one of the two, or merge them".to_owned());
+                self.reporter.add(Code::YamlDuplicateKey, key.span, message, help);
+                continue;
+            }
+            places.insert(key.text.clone(), key.span);
+            entries.push(Entry { key: key.text, key_span: key.span, value });
+        }
+    }
+
+    fn collection(
+        &self,
+        kind: Kind,
+        start: Span,
+        end: Span,
+        items: Vec<Node>,
+        entries: Vec<Entry>,
+    ) -> Node {
+        let stop = end.end.max(start.start);
+        let raw = self.source.get(start.start..stop).unwrap_or_default().trim_end();
+        let span = Span::between(self.source, start.start, start.start + raw.len());
+        let span = Span { line: start.line, column: start.column, ..span };
+        Node { span, kind, text: String::new(), style: Style::Plain, items, entries }
+    }
+
+    fn syntax_fault(&self, error: &ScanError) -> Fault {
+        let mark = error.marker();
+        let offset = mark.byte_offset().unwrap_or_else(|| {
+            self.source.char_indices().nth(mark.index()).map_or(self.source.len(), |(at, _)| at)
+        });
+        let info = error.info();
+        let code =
+            if info.contains("anchor") { Code::YamlAlias } else { Code::YamlSyntax };
+        let span = where_a_person_looks(self.source, Span::at(self.source, offset));
+        let line = self.source.lines().nth(span.line.saturating_sub(1) as usize).unwrap_or("");
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let help = indent
+            .contains('\t')
+            .then(|| "YAML does not allow tabs for indentation: use spaces".to_owned());
+        Fault { code, span, message: info, help }
+    }
+}
+
+/// A fault that is noticed at the end of a file or on an empty line belongs to the last line with text before it.
+fn where_a_person_looks(source: &str, span: Span) -> Span {
+    let rest = source.get(span.start..).unwrap_or_default();
+    let on_empty = rest.trim_start_matches([' ', '\t']).starts_with(['\n', '\r']) || rest.trim().is_empty();
+    let line_start = source[..span.start].rfind('\n').map_or(0, |index| index + 1);
+    if !on_empty || !source[line_start..span.start].trim().is_empty() {
+        return span;
+    }
+    let before = source[..span.start].trim_end();
+    let start = before.rfind('\n').map_or(0, |index| index + 1);
+    let indent = before[start..].len() - before[start..].trim_start().len();
+    Span::at(source, start + indent)
+}
+
+fn measure(node: &Node) -> (usize, usize) {
+    let children = node.items.iter().chain(node.entries.iter().map(|entry| &entry.value));
+    let (mut nodes, mut levels) = (1 + node.entries.len(), 0);
+    for child in children {
+        let (inner, depth) = measure(child);
+        nodes += inner;
+        levels = levels.max(depth);
+    }
+    (nodes, levels + 1)
+}
+
+fn scalar(text: String, style: Style, tag: Option<&str>, span: Span) -> Node {
+    let kind = match tag {
+        Some("str") => Kind::Str,
+        _ if style == Style::Plain => resolve(&text),
+        _ => Kind::Str,
+    };
+    Node { span, kind, text, style, items: Vec::new(), entries: Vec::new() }
+}
+
+/// The kind of a plain scalar by the core schema.
+pub(crate) fn resolve(text: &str) -> Kind {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Kind::Null,
+        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => return Kind::Bool,
+        ".nan" | ".NaN" | ".NAN" => return Kind::Float,
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let all = |digits: &str, allowed: fn(char) -> bool| {
+        !digits.is_empty() && digits.chars().all(allowed)
+    };
+    if all(unsigned, |c| c.is_ascii_digit())
+        || text.strip_prefix("0x").is_some_and(|hex| all(hex, |c| c.is_ascii_hexdigit()))
+        || text.strip_prefix("0o").is_some_and(|octal| all(octal, |c| matches!(c, '0'..='7')))
+    {
+        return Kind::Int;
+    }
+    let is_float = matches!(unsigned, ".inf" | ".Inf" | ".INF")
+        || (unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+            && unsigned.contains(|c: char| c.is_ascii_digit())
+            && unsigned.chars().all(|c| c.is_ascii_digit() || ".eE+-".contains(c))
+            && unsigned.parse::<f64>().is_ok());
+    if is_float { Kind::Float } else { Kind::Str }
+}
+
+fn to_style(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    }
+}
+
+fn to_span(span: &EventSpan) -> Span {
+    let range = span.byte_range().unwrap_or(0..0);
+    Span {
+        line: to_u32(span.start.line()).max(1),
+        column: to_u32(span.start.col()).saturating_add(1),
+        end_line: to_u32(span.end.line()).max(1),
+        end_column: to_u32(span.end.col()).saturating_add(1),
+        start: range.start,
+        end: range.end,
+    }
+}
+
+/// The byte of `raw` (a scalar as it is written) that byte `offset` of its `text` comes from. Both are walked side by
+/// side; indentation, folded line ends and escapes are what they can differ in.
+fn align(raw: &str, text: &str, style: Style, offset: usize) -> usize {
+    let mut at = match style {
+        Style::Plain => 0,
+        Style::SingleQuoted | Style::DoubleQuoted => 1,
+        Style::Literal | Style::Folded => raw.find('\n').map_or(raw.len(), |index| index + 1),
+    };
+    let mut wanted = text.char_indices().peekable();
+    while let Some(&(position, expected)) = wanted.peek() {
+        let Some(found) = raw.get(at..).and_then(|rest| rest.chars().next()) else { break };
+        if position >= offset && (found == expected || (found == '\\' && style == Style::DoubleQuoted)) {
+            break;
+        }
+        if style == Style::DoubleQuoted && found == '\\' {
+            let (length, makes_text) = escape(&raw[at..]);
+            at += length;
+            if makes_text {
+                wanted.next();
+            }
+        } else if found == expected {
+            at += found.len_utf8();
+            if found == '\'' && style == Style::SingleQuoted {
+                at += 1;
+            }
+            wanted.next();
+        } else if found.is_whitespace() {
+            at += found.len_utf8();
+        } else if expected.is_whitespace() {
+            if position >= offset {
+                break;
+            }
+            wanted.next();
+        } else {
+            at += found.len_utf8();
+            wanted.next();
+        }
+    }
+    at.min(raw.len())
+}
+
+/// Length of the escape at the beginning of `raw`, and whether it stands for a character.
+fn escape(raw: &str) -> (usize, bool) {
+    match raw.as_bytes().get(1) {
+        Some(b'x') => (4, true),
+        Some(b'u') => (6, true),
+        Some(b'U') => (10, true),
+        Some(b'\n') => (2, false),
+        Some(b'\r') => (3, false),
+        Some(byte) if byte.is_ascii() => (2, true),
+        _ => (1, true),
+    }
+}
