@@ -1,1 +1,20 @@
-//! See the crate description.
+//! Coordinator, journal, recovery, object store, model registry: everything between core's decisions and the world.
+
+pub mod cancel;
+pub mod clock;
+mod coordinator;
+mod database;
+mod drive;
+pub mod engine;
+pub mod error;
+mod facts;
+pub mod journal;
+mod lines;
+pub mod mask;
+pub mod objects;
+mod process;
+mod recovery;
+pub mod registry;
+mod scrub;
+mod vault;
+mod workspace;
