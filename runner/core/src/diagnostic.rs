@@ -192,7 +192,13 @@ impl Reporter {
     }
 
     /// Adds a finding.
-    pub fn add(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
+    pub fn add(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         if self.diagnostics.len() >= MAX_FINDINGS {
             return;
         }
@@ -339,7 +345,8 @@ mod tests {
         let source = "on: push\njbos: {}\n";
         let span = Span::between(source, 9, 13);
         let help = Some("did you mean 'jobs'?".to_owned());
-        let found = Diagnostic::new("w.yml", Code::UnknownKey, span, "Unexpected value 'jbos'", help);
+        let found =
+            Diagnostic::new("w.yml", Code::UnknownKey, span, "Unexpected value 'jbos'", help);
         let expected = "error[unknown-key]: Unexpected value 'jbos'\n --> w.yml:2:1\n  |\n2 | jbos: {}\n  | ^^^^\n  = help: did you mean 'jobs'?\n";
         assert_eq!(render(&[found.clone()], source), expected);
         assert_eq!(

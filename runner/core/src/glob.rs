@@ -55,9 +55,7 @@ impl Glob {
     /// at the end.
     pub fn parse(pattern: &str) -> Result<Self, GlobError> {
         let characters: Vec<(usize, char)> = pattern.char_indices().collect();
-        let fault = |message: &str, offset| {
-            Err(GlobError { message: message.to_owned(), offset })
-        };
+        let fault = |message: &str, offset| Err(GlobError { message: message.to_owned(), offset });
         if characters.is_empty() {
             return fault("an empty pattern matches nothing", 0);
         }
@@ -83,7 +81,8 @@ impl Glob {
                 }
                 '*' => pieces.push(Piece { set: Set::NotSlash, repeat: Repeat::Any }),
                 '?' | '+' => {
-                    let repeat = if character == '?' { Repeat::Optional } else { Repeat::OneOrMore };
+                    let repeat =
+                        if character == '?' { Repeat::Optional } else { Repeat::OneOrMore };
                     match pieces.last_mut() {
                         Some(piece) if piece.repeat == Repeat::Once => piece.repeat = repeat,
                         _ => return fault("'?' and '+' need a character before them", offset),

@@ -289,7 +289,8 @@ impl<'s> Builder<'s, '_> {
         let (nodes, levels) = measure(&node);
         self.count(nodes, span)?;
         if depth + levels > MAX_DEPTH + 1 {
-            let message = format!("with this alias the file is nested deeper than {MAX_DEPTH} levels");
+            let message =
+                format!("with this alias the file is nested deeper than {MAX_DEPTH} levels");
             return Err(Fault::new(Code::YamlLimit, span, message));
         }
         Ok(node)
@@ -300,7 +301,8 @@ impl<'s> Builder<'s, '_> {
         if self.nodes <= MAX_NODES {
             return Ok(());
         }
-        let message = format!("with its aliases expanded the file has more than {MAX_NODES} values");
+        let message =
+            format!("with its aliases expanded the file has more than {MAX_NODES} values");
         Err(Fault::new(Code::YamlLimit, span, message))
     }
 
@@ -312,7 +314,9 @@ impl<'s> Builder<'s, '_> {
                     return Ok(self.collection(Kind::Seq, span, end, items, Vec::new()));
                 }
                 Some((event, at)) => items.push(self.node(event, at, depth + 1)?),
-                None => return Err(Fault::new(Code::YamlSyntax, span, "this sequence does not end")),
+                None => {
+                    return Err(Fault::new(Code::YamlSyntax, span, "this sequence does not end"));
+                }
             }
         }
     }
@@ -326,7 +330,9 @@ impl<'s> Builder<'s, '_> {
                     return Ok(self.collection(Kind::Map, span, end, Vec::new(), entries));
                 }
                 Some((event, at)) => self.node(event, at, depth + 1)?,
-                None => return Err(Fault::new(Code::YamlSyntax, span, "this mapping does not end")),
+                None => {
+                    return Err(Fault::new(Code::YamlSyntax, span, "this mapping does not end"));
+                }
             };
             let Some((event, at)) = self.next()? else {
                 return Err(Fault::new(Code::YamlSyntax, key.span, "this key has no value"));
@@ -337,7 +343,11 @@ impl<'s> Builder<'s, '_> {
                 value.span = key.span;
             }
             if !key.is_scalar() {
-                return Err(Fault::new(Code::YamlSyntax, key.span, "a key must be a single word or text"));
+                return Err(Fault::new(
+                    Code::YamlSyntax,
+                    key.span,
+                    "a key must be a single word or text",
+                ));
             }
             if let Some(first) = places.get(&key.text) {
                 let message = format!(
@@ -374,8 +384,7 @@ impl<'s> Builder<'s, '_> {
             self.source.char_indices().nth(mark.index()).map_or(self.source.len(), |(at, _)| at)
         });
         let info = error.info();
-        let code =
-            if info.contains("anchor") { Code::YamlAlias } else { Code::YamlSyntax };
+        let code = if info.contains("anchor") { Code::YamlAlias } else { Code::YamlSyntax };
         let span = where_a_person_looks(self.source, Span::at(self.source, offset));
         let line = self.source.lines().nth(span.line.saturating_sub(1) as usize).unwrap_or("");
         let indent = &line[..line.len() - line.trim_start().len()];
@@ -389,7 +398,8 @@ impl<'s> Builder<'s, '_> {
 /// A fault that is noticed at the end of a file or on an empty line belongs to the last line with text before it.
 fn where_a_person_looks(source: &str, span: Span) -> Span {
     let rest = source.get(span.start..).unwrap_or_default();
-    let on_empty = rest.trim_start_matches([' ', '\t']).starts_with(['\n', '\r']) || rest.trim().is_empty();
+    let on_empty =
+        rest.trim_start_matches([' ', '\t']).starts_with(['\n', '\r']) || rest.trim().is_empty();
     let line_start = source[..span.start].rfind('\n').map_or(0, |index| index + 1);
     if !on_empty || !source[line_start..span.start].trim().is_empty() {
         return span;
@@ -429,9 +439,8 @@ pub(crate) fn resolve(text: &str) -> Kind {
         _ => {}
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let all = |digits: &str, allowed: fn(char) -> bool| {
-        !digits.is_empty() && digits.chars().all(allowed)
-    };
+    let all =
+        |digits: &str, allowed: fn(char) -> bool| !digits.is_empty() && digits.chars().all(allowed);
     if all(unsigned, |c| c.is_ascii_digit())
         || text.strip_prefix("0x").is_some_and(|hex| all(hex, |c| c.is_ascii_hexdigit()))
         || text.strip_prefix("0o").is_some_and(|octal| all(octal, |c| matches!(c, '0'..='7')))
@@ -479,7 +488,9 @@ fn align(raw: &str, text: &str, style: Style, offset: usize) -> usize {
     let mut wanted = text.char_indices().peekable();
     while let Some(&(position, expected)) = wanted.peek() {
         let Some(found) = raw.get(at..).and_then(|rest| rest.chars().next()) else { break };
-        if position >= offset && (found == expected || (found == '\\' && style == Style::DoubleQuoted)) {
+        if position >= offset
+            && (found == expected || (found == '\\' && style == Style::DoubleQuoted))
+        {
             break;
         }
         if style == Style::DoubleQuoted && found == '\\' {

@@ -46,16 +46,8 @@ pub(crate) fn container(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<C
 
 /// `services:`: known, checked in its outline, and not carried out.
 pub(crate) fn services(reader: &mut Reader<'_>, fields: Fields<'_>) {
-    const KEYS: &[&str] = &[
-        "image",
-        "options",
-        "env",
-        "ports",
-        "volumes",
-        "credentials",
-        "entrypoint",
-        "command",
-    ];
+    const KEYS: &[&str] =
+        &["image", "options", "env", "ports", "volumes", "credentials", "entrypoint", "command"];
     let Some(entry) = fields.entry("services") else { return };
     for service in &entry.value.entries {
         reader.id(&service.key, service.key_span, "service");

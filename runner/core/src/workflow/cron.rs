@@ -24,9 +24,10 @@ pub(crate) fn fault(line: &str) -> Option<String> {
             parts.len()
         ));
     }
-    parts.iter().zip(&FIELDS).find_map(|(part, field)| {
-        part.split(',').find_map(|item| item_fault(item, field))
-    })
+    parts
+        .iter()
+        .zip(&FIELDS)
+        .find_map(|(part, field)| part.split(',').find_map(|item| item_fault(item, field)))
 }
 
 fn item_fault(item: &str, field: &Field) -> Option<String> {
@@ -50,10 +51,7 @@ fn item_fault(item: &str, field: &Field) -> Option<String> {
     match (first, last) {
         (Some(first), Some(last)) if first <= last => None,
         (Some(_), Some(_)) => Some(format!("'{range}' runs backwards")),
-        _ => Some(format!(
-            "'{range}' is no {}: expected {} to {}",
-            field.0, field.1, field.2
-        )),
+        _ => Some(format!("'{range}' is no {}: expected {} to {}", field.0, field.1, field.2)),
     }
 }
 

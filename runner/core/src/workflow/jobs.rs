@@ -310,23 +310,22 @@ fn outputs(reader: &mut Reader<'_>, fields: Fields<'_>) -> Texts {
 }
 
 /// `defaults.run` of a workflow or job.
-pub(crate) fn defaults(
-    reader: &mut Reader<'_>,
-    fields: Fields<'_>,
-    allowed: Allowed,
-) -> Defaults {
+pub(crate) fn defaults(reader: &mut Reader<'_>, fields: Fields<'_>, allowed: Allowed) -> Defaults {
     let run = fields
         .get("defaults")
         .and_then(|node| reader.fields(node, &["run"]))
         .and_then(|inner| inner.get("run"))
         .and_then(|node| reader.fields(node, &["shell", "working-directory"]));
     let Some(run) = run else { return Defaults::default() };
-    let shell =
-        run.get("shell").and_then(|node| {
-            let shell = reader.non_empty_template(node, allowed)?;
-            steps::check_shell(reader, &shell.value.is_literal().then(|| shell.value.source().to_owned()), shell.span);
-            Some(shell)
-        });
+    let shell = run.get("shell").and_then(|node| {
+        let shell = reader.non_empty_template(node, allowed)?;
+        steps::check_shell(
+            reader,
+            &shell.value.is_literal().then(|| shell.value.source().to_owned()),
+            shell.span,
+        );
+        Some(shell)
+    });
     let working_directory =
         run.get("working-directory").and_then(|node| reader.non_empty_template(node, allowed));
     Defaults { shell, working_directory }

@@ -53,8 +53,7 @@ fn read(file: &str, text: &str, reader: &mut Reader<'_>) -> Option<Workflow> {
     if let Some(node) = fields.get("description") {
         reader.text(node);
     }
-    let run_name =
-        fields.get("run-name").and_then(|node| reader.template(node, availability::RUN));
+    let run_name = fields.get("run-name").and_then(|node| reader.template(node, availability::RUN));
     let triggers = match reader.required(fields, "on") {
         Some(node) => triggers::read(reader, node),
         None => Vec::new(),

@@ -144,11 +144,7 @@ impl<'s> Reader<'s> {
     }
 
     /// A scalar that may hold expressions.
-    pub(crate) fn template(
-        &mut self,
-        node: &Node,
-        allowed: Allowed,
-    ) -> Option<Spanned<Template>> {
+    pub(crate) fn template(&mut self, node: &Node, allowed: Allowed) -> Option<Spanned<Template>> {
         if !node.is_scalar() {
             self.wrong_type(node, "a string");
             return None;
@@ -307,7 +303,8 @@ impl<'s> Reader<'s> {
             || message.starts_with("Unrecognized function");
         let code = if unknown { Code::ExpressionContext } else { Code::ExpressionSyntax };
         let help = (unknown && message.contains("'secrets'")).then(|| {
-            "secrets are not available here: put the secret in 'env' and use the variable".to_owned()
+            "secrets are not available here: put the secret in 'env' and use the variable"
+                .to_owned()
         });
         self.reporter.add(code, span, message, help);
     }

@@ -83,11 +83,7 @@ const COMPOSITE_KEYS: &[&str] = &[
 ];
 
 /// Reads steps; ids are unique without regard to case.
-pub(crate) fn read(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    surroundings: Surroundings,
-) -> Vec<Step> {
+pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, surroundings: Surroundings) -> Vec<Step> {
     if node.kind != Kind::Seq {
         reader.wrong_type(node, "a sequence of steps");
         return Vec::new();
@@ -138,9 +134,7 @@ fn step(reader: &mut Reader<'_>, node: &Node, surroundings: Surroundings) -> Opt
         continue_on_error: fields
             .get("continue-on-error")
             .and_then(|node| reader.boolean(node, names)),
-        timeout_minutes: fields
-            .get("timeout-minutes")
-            .and_then(|node| reader.minutes(node, names)),
+        timeout_minutes: fields.get("timeout-minutes").and_then(|node| reader.minutes(node, names)),
         retry,
         action: action?,
     })

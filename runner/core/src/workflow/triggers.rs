@@ -18,15 +18,8 @@ struct Event {
 }
 
 const TYPES: &[&str] = &["types"];
-const PULL: &[&str] = &[
-    "types",
-    "branches",
-    "branches-ignore",
-    "tags",
-    "tags-ignore",
-    "paths",
-    "paths-ignore",
-];
+const PULL: &[&str] =
+    &["types", "branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"];
 
 const fn event(
     name: &'static str,
@@ -74,8 +67,19 @@ const EVENTS: &[Event] = &[
         "discussion",
         TYPES,
         &[
-            "created", "edited", "deleted", "transferred", "pinned", "unpinned", "labeled",
-            "unlabeled", "locked", "unlocked", "category_changed", "answered", "unanswered",
+            "created",
+            "edited",
+            "deleted",
+            "transferred",
+            "pinned",
+            "unpinned",
+            "labeled",
+            "unlabeled",
+            "locked",
+            "unlocked",
+            "category_changed",
+            "answered",
+            "unanswered",
         ],
     ),
     event("discussion_comment", TYPES, COMMENT_TYPES),
@@ -87,9 +91,24 @@ const EVENTS: &[Event] = &[
         "issues",
         TYPES,
         &[
-            "opened", "edited", "deleted", "transferred", "pinned", "unpinned", "closed",
-            "reopened", "assigned", "unassigned", "labeled", "unlabeled", "locked", "unlocked",
-            "milestoned", "demilestoned", "typed", "untyped",
+            "opened",
+            "edited",
+            "deleted",
+            "transferred",
+            "pinned",
+            "unpinned",
+            "closed",
+            "reopened",
+            "assigned",
+            "unassigned",
+            "labeled",
+            "unlabeled",
+            "locked",
+            "unlocked",
+            "milestoned",
+            "demilestoned",
+            "typed",
+            "untyped",
         ],
     ),
     event("label", TYPES, COMMENT_TYPES),
@@ -114,9 +133,7 @@ const EVENTS: &[Event] = &[
     event(
         "release",
         TYPES,
-        &[
-            "published", "unpublished", "created", "edited", "deleted", "prereleased", "released",
-        ],
+        &["published", "unpublished", "created", "edited", "deleted", "prereleased", "released"],
     ),
     event("repository_dispatch", TYPES, &[]),
     event("schedule", &[], &[]),
@@ -275,11 +292,7 @@ fn crons(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Spanned<String>> {
     crons
 }
 
-fn inputs(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    event: &str,
-) -> IndexMap<String, InputDeclaration> {
+fn inputs(reader: &mut Reader<'_>, node: &Node, event: &str) -> IndexMap<String, InputDeclaration> {
     let mut inputs = IndexMap::new();
     for entry in reader.entries(node) {
         reader.id(&entry.key, entry.key_span, "input");
@@ -316,12 +329,7 @@ fn input(reader: &mut Reader<'_>, entry: &Entry, called: bool) -> InputDeclarati
     declaration
 }
 
-fn input_type(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    fields: Fields<'_>,
-    called: bool,
-) -> InputType {
+fn input_type(reader: &mut Reader<'_>, node: &Node, fields: Fields<'_>, called: bool) -> InputType {
     match node.text.as_str() {
         "string" => InputType::String,
         "boolean" => InputType::Boolean,
