@@ -33,6 +33,10 @@ pub struct GitFacts {
     pub author_email: String,
     /// Paths that the event changed, relative to the root; `None` when that is not known.
     pub changed_paths: Option<Vec<String>>,
+    /// Folder of the source tree on the runner's host.
+    pub folder: String,
+    /// It has changes that are not committed.
+    pub is_dirty: bool,
 }
 
 /// Something that may start workflows.

@@ -1,0 +1,235 @@
+//! From a workflow, an event and options to a plan: everything that is known before the run is settled here, and everything
+//! that cannot be carried out is refused here.
+
+mod action_file;
+mod inputs;
+mod jobs;
+mod labels;
+mod matrix;
+mod select;
+mod steps;
+mod timing;
+mod view;
+
+pub use action_file::LoadedAction;
+pub use inputs::{ActionManifest, InputKind, InputManifest};
+pub use labels::HOST_LABEL;
+pub use steps::{folder_of, missing_actions};
+pub use view::plan_view;
+
+use crate::diagnostic::{Code, Diagnostic, Reporter};
+use crate::expr::{Contexts, Template, TemplateError};
+use crate::plan::Plan;
+use crate::span::{Span, Spanned};
+use crate::trigger::{self, InputFault, TriggerEvent};
+use crate::workflow::reader::suggestion;
+use crate::workflow::{Texts, Workflow};
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+/// What a plan depends on besides workflow and event.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// Images by `runs-on` label (`--image LABEL=IMAGE`).
+    pub images: IndexMap<String, String>,
+    /// Built-in actions by name after `pawl/`.
+    pub builtins: IndexMap<String, ActionManifest>,
+    /// Actions that were loaded from files, by their `uses:` as written (`./path`, or `OWNER/REPO@REF` for which
+    /// `--action` names a folder). [`missing_actions`] says which ones are wanted.
+    pub actions: IndexMap<String, LoadedAction>,
+    /// The `vars` context.
+    pub vars: IndexMap<String, String>,
+    /// `env` from outside, under the workflow's own.
+    pub outer_env: IndexMap<String, String>,
+    /// Names of the secrets that are given.
+    pub secrets: Vec<String>,
+    /// Matrix values to keep (`--matrix K:V`): several values of one key are alternatives; jobs without the key are kept.
+    pub matrix: Vec<(String, String)>,
+    /// Jobs to keep (`--job ID`), with what they need; empty keeps all.
+    pub jobs: Vec<String>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+///
+/// Every reason why the run cannot be carried out as written, with its place. The user's fault.
+pub fn plan(
+    workflow: &Workflow,
+    event: &TriggerEvent,
+    options: &PlanOptions,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut planner = Planner::new(workflow, event, options);
+    let plan = planner.plan();
+    let diagnostics = planner.finish();
+    if diagnostics.iter().any(Diagnostic::is_error) { Err(diagnostics) } else { Ok(plan) }
+}
+
+/// What all parts of the planning share.
+pub(crate) struct Planner<'a> {
+    pub(crate) workflow: &'a Workflow,
+    pub(crate) event: &'a TriggerEvent,
+    pub(crate) options: &'a PlanOptions,
+    pub(crate) reporter: Reporter,
+    /// Findings about files of actions.
+    pub(crate) elsewhere: Vec<Diagnostic>,
+    /// `github`, `inputs` and `vars`.
+    pub(crate) known: Contexts<'static>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(workflow: &'a Workflow, event: &'a TriggerEvent, options: &'a PlanOptions) -> Self {
+        Self {
+            workflow,
+            event,
+            options,
+            reporter: Reporter::new(&workflow.file),
+            elsewhere: Vec::new(),
+            known: Contexts::new(),
+        }
+    }
+
+    fn finish(self) -> Vec<Diagnostic> {
+        let mut all = self.reporter.finish();
+        all.extend(self.elsewhere);
+        all
+    }
+
+    fn plan(&mut self) -> Plan {
+        let (github, inputs) = self.contexts();
+        let workflow = self.workflow;
+        let run_name = workflow
+            .run_name
+            .as_ref()
+            .and_then(|name| self.evaluated(name))
+            .map(|value| value.to_text())
+            .unwrap_or_default();
+        let selected = select::jobs(self);
+        let jobs = workflow
+            .jobs
+            .iter()
+            .filter(|job| selected.contains(&job.id.value))
+            .filter_map(|job| jobs::plan(self, job))
+            .collect();
+        let outputs = match workflow.trigger("workflow_call") {
+            Some(trigger) if self.event.name == "workflow_call" => templates(&trigger.outputs),
+            _ => IndexMap::new(),
+        };
+        Plan {
+            workflow: workflow.display_name().to_owned(),
+            file: workflow.file.clone(),
+            run_name,
+            github,
+            inputs: Json::Object(inputs),
+            vars: self.options.vars.clone(),
+            source: self.event.git.folder.clone(),
+            is_dirty: self.event.git.is_dirty,
+            secrets: self.options.secrets.clone(),
+            outer_env: self.options.outer_env.clone(),
+            env: templates(&workflow.env),
+            outputs,
+            jobs,
+        }
+    }
+
+    /// Settles the inputs and the contexts that are known before the run.
+    fn contexts(&mut self) -> (Json, Map<String, Json>) {
+        let vars: Map<String, Json> = self
+            .options
+            .vars
+            .iter()
+            .map(|(name, value)| (name.clone(), Json::String(value.clone())))
+            .collect();
+        let vars = Json::Object(vars);
+        let without_inputs = trigger::github_context(self.workflow, self.event, &Map::new());
+        let early = Contexts::new()
+            .with("github", without_inputs)
+            .with("vars", vars.clone())
+            .with("inputs", Json::Object(Map::new()));
+        let default_of = |declaration: &crate::workflow::InputDeclaration| {
+            let template = &declaration.default.as_ref()?.value;
+            template.evaluate(&early).ok().map(|value| Json::from(&value))
+        };
+        let inputs = match trigger::inputs(self.workflow, self.event, default_of) {
+            Ok(inputs) => inputs,
+            Err(faults) => {
+                for fault in &faults {
+                    self.input_fault(fault);
+                }
+                Map::new()
+            }
+        };
+        let github = trigger::github_context(self.workflow, self.event, &inputs);
+        self.known = Contexts::new()
+            .with("github", github.clone())
+            .with("vars", vars)
+            .with("inputs", Json::Object(inputs.clone()));
+        (github, inputs)
+    }
+
+    fn input_fault(&mut self, fault: &InputFault) {
+        let trigger = self.workflow.trigger(&self.event.name);
+        let place = trigger.map_or(Span::START, |trigger| {
+            trigger.inputs.get(fault.name()).map_or(trigger.span, |declaration| declaration.span)
+        });
+        let (code, help) = match fault {
+            InputFault::Undeclared { name, known } => {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                (Code::UnknownInput, suggestion(name, &known))
+            }
+            InputFault::Missing { name } => {
+                (Code::MissingInput, format!("give it with --input {name}=VALUE"))
+            }
+            InputFault::Unfit { name, .. } => {
+                (Code::InvalidInput, format!("give another value with --input {name}=VALUE"))
+            }
+        };
+        self.reporter.add(code, place, fault.to_string(), Some(help));
+    }
+
+    /// A value that depends only on what is known before the run; `None` when it does not, or when it fails, which is
+    /// reported.
+    pub(crate) fn evaluated(
+        &mut self,
+        template: &Spanned<Template>,
+    ) -> Option<crate::expr::Value> {
+        let known = self.known.clone();
+        self.evaluated_with(template, &known)
+    }
+
+    /// As [`Self::evaluated`] with more contexts.
+    pub(crate) fn evaluated_with(
+        &mut self,
+        template: &Spanned<Template>,
+        known: &Contexts<'_>,
+    ) -> Option<crate::expr::Value> {
+        match template.value.const_eval(known) {
+            Ok(value) => value,
+            Err(error) => {
+                self.evaluation_fault(template.span, &error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn evaluation_fault(&mut self, span: Span, error: &TemplateError) {
+        self.reporter.error(Code::ExpressionEvaluation, span, error.to_string());
+    }
+
+    /// Reports something that this stage would have to know before the run.
+    pub(crate) fn too_late(&mut self, span: Span, what: &str) {
+        let message = format!("{what} is not supported yet where it is only known while jobs run");
+        let help = "use a literal, or an expression over github, inputs, vars (and matrix)";
+        self.reporter.add(Code::NotSupported, span, message, Some(help.to_owned()));
+    }
+}
+
+/// Named texts without their places.
+pub(crate) fn templates(texts: &Texts) -> IndexMap<String, Template> {
+    texts.iter().map(|(name, text)| (name.clone(), text.value.clone())).collect()
+}
+
+/// A named text of an optional key without its place.
+pub(crate) fn template(text: &Option<Spanned<Template>>) -> Option<Template> {
+    text.as_ref().map(|text| text.value.clone())
+}

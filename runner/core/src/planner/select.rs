@@ -1,0 +1,71 @@
+//! `--job` and `--matrix`: which jobs and instances of the workflow are wanted.
+
+use super::Planner;
+use crate::diagnostic::Code;
+use crate::plan::JobInstance;
+use crate::span::Span;
+use crate::workflow::Job;
+use crate::workflow::reader::suggestion;
+use serde_json::Value as Json;
+
+/// Ids of the wanted jobs and of everything that they need.
+pub(super) fn jobs(planner: &mut Planner<'_>) -> Vec<String> {
+    let ids: Vec<&str> =
+        planner.workflow.jobs.iter().map(|job| job.id.value.as_str()).collect();
+    if planner.options.jobs.is_empty() {
+        return ids.into_iter().map(str::to_owned).collect();
+    }
+    let mut wanted: Vec<String> = Vec::new();
+    let mut open: Vec<String> = planner.options.jobs.clone();
+    while let Some(id) = open.pop() {
+        if wanted.contains(&id) {
+            continue;
+        }
+        match planner.workflow.job(&id) {
+            Some(job) => open.extend(job.needs.iter().map(|need| need.value.clone())),
+            None => {
+                let message = format!("the workflow has no job '{id}'");
+                let help = Some(suggestion(&id, &ids));
+                planner.reporter.add(Code::UnknownJob, Span::START, message, help);
+            }
+        }
+        wanted.push(id);
+    }
+    wanted
+}
+
+/// The wanted instances of a job. They keep their indexes, so that the same instance has the same name in every run.
+pub(super) fn instances(
+    planner: &mut Planner<'_>,
+    job: &Job,
+    all: Vec<JobInstance>,
+) -> Vec<JobInstance> {
+    let filters = &planner.options.matrix;
+    if filters.is_empty() {
+        return all;
+    }
+    let kept: Vec<JobInstance> =
+        all.into_iter().filter(|instance| is_wanted(instance, filters)).collect();
+    if kept.is_empty() {
+        let message = format!("no instance of job '{}' has the wanted matrix values", job.id.value);
+        let wanted: Vec<String> = filters.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+        let help = format!("given: --matrix {}", wanted.join(" --matrix "));
+        planner.reporter.add(Code::EmptySelection, job.id.span, message, Some(help));
+    }
+    kept
+}
+
+/// Every key that the instance has and a filter names must have one of the values named for it.
+fn is_wanted(instance: &JobInstance, filters: &[(String, String)]) -> bool {
+    instance.matrix.iter().all(|(key, value)| {
+        let mut alternatives = filters.iter().filter(|(name, _)| name == key).peekable();
+        alternatives.peek().is_none() || alternatives.any(|(_, text)| is_text(value, text))
+    })
+}
+
+fn is_text(value: &Json, text: &str) -> bool {
+    match value {
+        Json::String(own) => own == text,
+        other => other.to_string() == text,
+    }
+}

@@ -1,0 +1,298 @@
+//! Steps of the plan: scripts as they are, built-ins checked against their manifests, composite actions opened.
+
+use super::action_file::{self, Composite, LoadedAction};
+use super::{Planner, inputs, template, templates};
+use crate::diagnostic::{Code, Diagnostic, Reporter};
+use crate::expr::Template;
+use crate::plan::{PlannedStep, StepKind};
+use crate::span::Spanned;
+use crate::workflow::reader::{shorten, suggestion};
+use crate::workflow::{Argument, Step, StepAction, Uses, Workflow};
+use indexmap::IndexMap;
+
+/// Deepest nesting of composite actions: GitHub's limit.
+const MAX_NESTING: usize = 10;
+
+/// Most planned steps of one job, those inside actions included: nested actions multiply.
+const MAX_STEPS: usize = 20_000;
+
+/// Plans the steps of a job.
+pub(super) fn plan_all(planner: &mut Planner<'_>, steps: &[Step]) -> Vec<PlannedStep> {
+    let mut budget = MAX_STEPS;
+    plan_list(planner, steps, 0, &mut budget)
+}
+
+fn plan_list(
+    planner: &mut Planner<'_>,
+    steps: &[Step],
+    depth: usize,
+    budget: &mut usize,
+) -> Vec<PlannedStep> {
+    let mut planned = Vec::new();
+    for step in steps {
+        if *budget == 0 {
+            let message = format!("the job has more than {MAX_STEPS} steps");
+            planner.reporter.error(Code::ActionDepth, step.span, message);
+            break;
+        }
+        *budget -= 1;
+        planned.extend(plan_one(planner, step, depth, budget));
+    }
+    planned
+}
+
+fn plan_one(
+    planner: &mut Planner<'_>,
+    step: &Step,
+    depth: usize,
+    budget: &mut usize,
+) -> Option<PlannedStep> {
+    let kind = match &step.action {
+        StepAction::Run { script, shell, working_directory, .. } => StepKind::Run {
+            script: script.value.clone(),
+            shell: shell.as_ref().map(|shell| shell.value.clone()),
+            working_directory: template(working_directory),
+        },
+        StepAction::Uses { uses, with } => used(planner, step, uses, with, depth, budget)?,
+    };
+    Some(PlannedStep {
+        id: step.id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
+        name: template(&step.name),
+        condition: step.condition.as_ref().map(|condition| condition.value.clone()),
+        env: templates(&step.env),
+        continue_on_error: template(&step.continue_on_error),
+        timeout_minutes: template(&step.timeout_minutes),
+        retry: step.retry.clone(),
+        kind,
+        line: step.span.line,
+    })
+}
+
+fn used(
+    planner: &mut Planner<'_>,
+    step: &Step,
+    uses: &Spanned<Uses>,
+    with: &IndexMap<String, Argument>,
+    depth: usize,
+    budget: &mut usize,
+) -> Option<StepKind> {
+    let text = uses.value.to_string();
+    if let Some(action) = planner.options.actions.get(&text) {
+        return composite(planner, &text, action, uses, with, depth, budget);
+    }
+    match &uses.value {
+        Uses::Builtin(name) => builtin(planner, name, uses, with, step),
+        Uses::Remote { repository, path, .. }
+            if path.is_empty() && repository.eq_ignore_ascii_case("actions/checkout") =>
+        {
+            let with = checkout_arguments(planner, with);
+            builtin(planner, "checkout", uses, &with, step)
+        }
+        Uses::Docker(image) => {
+            let message = format!("an image as a step ('docker://{}') is not supported yet", shorten(image));
+            let help = "give the job a 'container' with this image and run its program".to_owned();
+            planner.reporter.add(Code::NotSupported, uses.span, message, Some(help));
+            None
+        }
+        Uses::Local(path) => {
+            let message = format!("there is no action in '{}'", shorten(path));
+            let help = "the folder must hold an action.yml or action.yaml".to_owned();
+            planner.reporter.add(Code::UnknownAction, uses.span, message, Some(help));
+            None
+        }
+        Uses::Remote { repository, .. } => {
+            let message = format!("the action '{}' is not at hand", shorten(&text));
+            let help = format!("say which folder stands for it: --action {repository}=DIR");
+            planner.reporter.add(Code::UnknownAction, uses.span, message, Some(help));
+            None
+        }
+    }
+}
+
+fn builtin(
+    planner: &mut Planner<'_>,
+    name: &str,
+    uses: &Spanned<Uses>,
+    with: &IndexMap<String, Argument>,
+    step: &Step,
+) -> Option<StepKind> {
+    let options = planner.options;
+    let Some(manifest) = options.builtins.get(name) else {
+        let names: Vec<&str> = options.builtins.keys().map(String::as_str).collect();
+        let message = format!("there is no built-in action 'pawl/{}'", shorten(name));
+        let help = Some(suggestion(name, &names));
+        planner.reporter.add(Code::UnknownAction, uses.span, message, help);
+        return None;
+    };
+    let with = inputs::check(planner, name, manifest, with, step.span);
+    Some(StepKind::Builtin { action: name.to_owned(), place: manifest.place, with })
+}
+
+/// The inputs of `actions/checkout` that `pawl/checkout` has too. Those that change nothing on a local tree are dropped;
+/// those that would bring something else are refused, unless they are empty or off.
+fn checkout_arguments(
+    planner: &mut Planner<'_>,
+    with: &IndexMap<String, Argument>,
+) -> IndexMap<String, Argument> {
+    const WITHOUT_EFFECT: [&str; 10] = [
+        "clean",
+        "fetch-depth",
+        "fetch-tags",
+        "github-server-url",
+        "persist-credentials",
+        "set-safe-directory",
+        "show-progress",
+        "ssh-strict",
+        "ssh-user",
+        "token",
+    ];
+    const REFUSED: [&str; 8] = [
+        "filter",
+        "lfs",
+        "ref",
+        "repository",
+        "sparse-checkout",
+        "sparse-checkout-cone-mode",
+        "ssh-key",
+        "submodules",
+    ];
+    let mut kept = IndexMap::new();
+    for (name, argument) in with {
+        let lower = name.to_ascii_lowercase();
+        if WITHOUT_EFFECT.contains(&lower.as_str()) {
+            continue;
+        }
+        if REFUSED.contains(&lower.as_str()) {
+            let off = matches!(argument.value.value.source(), "" | "false");
+            if !off {
+                let message = format!("the input '{name}' of actions/checkout is not supported yet");
+                let help = "the user's own source tree is brought, as it is".to_owned();
+                planner.reporter.add(Code::NotSupported, argument.name_span, message, Some(help));
+            }
+            continue;
+        }
+        kept.insert(name.clone(), argument.clone());
+    }
+    kept
+}
+
+fn composite(
+    planner: &mut Planner<'_>,
+    text: &str,
+    action: &LoadedAction,
+    uses: &Spanned<Uses>,
+    with: &IndexMap<String, Argument>,
+    depth: usize,
+    budget: &mut usize,
+) -> Option<StepKind> {
+    if depth >= MAX_NESTING {
+        let message = format!("actions are nested deeper than {MAX_NESTING} levels here");
+        let help = "an action that uses itself never ends".to_owned();
+        planner.reporter.add(Code::ActionDepth, uses.span, message, Some(help));
+        return None;
+    }
+    let (composite, found) = action_file::parse(action);
+    if found.iter().any(Diagnostic::is_error) {
+        for diagnostic in found {
+            if !planner.elsewhere.contains(&diagnostic) {
+                planner.elsewhere.push(diagnostic);
+            }
+        }
+        return None;
+    }
+    let composite = composite?;
+    let with = composite_inputs(planner, text, &composite, uses, with);
+    // What is found inside belongs to the action's own file.
+    let outer = std::mem::replace(&mut planner.reporter, Reporter::new(&action.file));
+    let steps = plan_list(planner, &composite.steps, depth + 1, budget);
+    let inner = std::mem::replace(&mut planner.reporter, outer);
+    for diagnostic in inner.finish() {
+        if !planner.elsewhere.contains(&diagnostic) {
+            planner.elsewhere.push(diagnostic);
+        }
+    }
+    Some(StepKind::Composite {
+        uses: text.to_owned(),
+        folder: action.folder.clone(),
+        with,
+        steps,
+        outputs: templates(&composite.outputs),
+    })
+}
+
+fn composite_inputs(
+    planner: &mut Planner<'_>,
+    text: &str,
+    composite: &Composite,
+    uses: &Spanned<Uses>,
+    with: &IndexMap<String, Argument>,
+) -> IndexMap<String, Template> {
+    let names: Vec<&str> = composite.inputs.keys().map(String::as_str).collect();
+    for (name, argument) in with {
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            let message = format!("'{}' declares no input '{}'", shorten(text), shorten(name));
+            let help = Some(suggestion(name, &names));
+            planner.reporter.add(Code::UndeclaredInput, argument.name_span, message, help);
+        }
+    }
+    let mut complete = IndexMap::new();
+    for (name, input) in &composite.inputs {
+        let same = |(given, _): &(&String, &Argument)| given.eq_ignore_ascii_case(name);
+        if let Some((_, argument)) = with.iter().find(same) {
+            complete.insert(name.clone(), argument.value.value.clone());
+        } else if let Some(default) = &input.default {
+            complete.insert(name.clone(), default.value.clone());
+        } else {
+            if input.required {
+                let message = format!("'{}' needs the input '{name}'", shorten(text));
+                let help = Some(format!("add 'with: {{{name}: …}}' to the step"));
+                planner.reporter.add(Code::MissingInput, uses.span, message, help);
+            }
+            complete.insert(name.clone(), Template::literal(""));
+        }
+    }
+    complete
+}
+
+/// The actions that the workflow, and those already loaded, use and that are neither built in nor loaded: their `uses:` as
+/// written. To be called again after loading them, until nothing is new.
+pub fn missing_actions(
+    workflow: &Workflow,
+    loaded: &IndexMap<String, LoadedAction>,
+) -> Vec<String> {
+    let mut missing: Vec<String> = Vec::new();
+    let mut note = |steps: &[Step]| {
+        for step in steps {
+            let StepAction::Uses { uses, .. } = &step.action else { continue };
+            let text = uses.value.to_string();
+            let loadable = matches!(uses.value, Uses::Local(_) | Uses::Remote { .. });
+            if loadable && !loaded.contains_key(&text) && !missing.contains(&text) {
+                missing.push(text);
+            }
+        }
+    };
+    for job in &workflow.jobs {
+        note(&job.steps);
+    }
+    for action in loaded.values() {
+        if let (Some(composite), _) = action_file::parse(action) {
+            note(&composite.steps);
+        }
+    }
+    missing
+}
+
+/// The folder that stands for a `uses: OWNER/REPO[/PATH]@REF`, given as `OWNER/REPO[@REF]` and folder (`--action`). The
+/// first with the same reference wins, then the first without one. The path goes below the folder.
+pub fn folder_of(uses: &str, overrides: &[(String, String)]) -> Option<String> {
+    let Ok(Uses::Remote { repository, path, reference }) = crate::workflow::steps::parse_uses(uses)
+    else {
+        return None;
+    };
+    let with_reference = format!("{repository}@{reference}");
+    let find = |wanted: &str| {
+        overrides.iter().find(|(spec, _)| spec.eq_ignore_ascii_case(wanted)).map(|(_, dir)| dir)
+    };
+    let folder = find(&with_reference).or_else(|| find(&repository))?;
+    Some(if path.is_empty() { folder.clone() } else { format!("{folder}/{path}") })
+}
