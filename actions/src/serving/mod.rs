@@ -20,3 +20,6 @@ pub use proxy::{ProxyError, ProxyOptions, proxy};
 pub use rehearsal::{Rehearsal, UnknownRehearsal};
 pub use routes::{Route, RoutesError};
 pub use server::{ServeError, ServeOptions, Served, serve};
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,14 @@ pub struct ProxyOptions {
     pub state: PathBuf,
 }
 
+impl ProxyOptions {
+    /// What `pawl proxy --state DIR` does in its container: clients at port 8080, admin at 9900, all addresses.
+    pub fn in_container(state: PathBuf) -> Self {
+        let at = |port| SocketAddr::from(([0, 0, 0, 0], port));
+        Self { listen: at(8080), admin: at(9900), state }
+    }
+}
+
 /// Why the proxy does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {

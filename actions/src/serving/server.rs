@@ -11,7 +11,7 @@
 use super::exchange::{json, read, refuse, typed};
 use super::listen::{Body, listen};
 use super::metrics::{Labels, Metrics};
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{Rehearsal, UnknownRehearsal};
 use super::{oip, rows};
 use crate::model::{MAX_BYTES as MODEL_MAX, Model};
 use hyper::body::Incoming;
@@ -62,6 +62,30 @@ pub struct ServeOptions {
     pub revision: String,
     /// A fault to show (`PAWL_REHEARSE`).
     pub rehearse: Option<Rehearsal>,
+}
+
+impl ServeOptions {
+    /// What `pawl serve --model FILE` does: the rest comes from the environment that `pawl/build` and the rollout target
+    /// set (`PAWL_MODEL_NAME`, `PAWL_MODEL_VERSION`, `PAWL_SERVICE`, `PAWL_REVISION`, `PAWL_REHEARSE`).
+    ///
+    /// # Errors
+    /// User: `PAWL_REHEARSE` is no rehearsal.
+    pub fn from_env(
+        model: PathBuf,
+        listen: SocketAddr,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, UnknownRehearsal> {
+        let given = |name: &str| variable(name).filter(|text| !text.is_empty());
+        Ok(Self {
+            model,
+            name: given("PAWL_MODEL_NAME"),
+            version: given("PAWL_MODEL_VERSION").unwrap_or_else(|| "0".to_owned()),
+            listen,
+            service: given("PAWL_SERVICE").unwrap_or_default(),
+            revision: given("PAWL_REVISION").unwrap_or_default(),
+            rehearse: given("PAWL_REHEARSE").map(|text| text.parse()).transpose()?,
+        })
+    }
 }
 
 /// Why the server does not start.

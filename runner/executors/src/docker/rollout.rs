@@ -505,10 +505,6 @@ fn proxy_spec(tag: String, binary: Vec<u8>) -> ImageSpec {
     let entrypoint = [
         "/pawl".to_owned(),
         "proxy".to_owned(),
-        "--listen".to_owned(),
-        format!("0.0.0.0:{}", requests::PROXY_PORT),
-        "--admin".to_owned(),
-        format!("0.0.0.0:{}", requests::ADMIN_PORT),
         "--state".to_owned(),
         requests::PROXY_STATE.to_owned(),
     ];

@@ -7,7 +7,7 @@ use bollard::models::{
 use pawl_core::rollout::{Revision, RolloutError};
 use std::collections::HashMap;
 
-/// Where the proxy listens inside its container.
+/// Where `pawl proxy` listens inside its container.
 pub(super) const PROXY_PORT: u16 = 8080;
 /// Where its admin listens.
 pub(super) const ADMIN_PORT: u16 = 9900;
