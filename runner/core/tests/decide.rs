@@ -80,6 +80,8 @@ fn plan_of(jobs: Vec<PlannedJob>) -> Plan {
         github: serde_json::json!({}),
         inputs: serde_json::json!({}),
         vars: IndexMap::new(),
+        source: String::new(),
+        is_dirty: false,
         secrets: Vec::new(),
         outer_env: IndexMap::new(),
         env: IndexMap::new(),
