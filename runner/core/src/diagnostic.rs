@@ -161,8 +161,6 @@ codes! {
     UnpinnedUses => "unpinned-uses", Warning;
     /// `pull_request_target` or `workflow_run` with a checkout of the pull request's own head.
     DangerousTrigger => "dangerous-trigger", Warning;
-    /// A secret tested in an `if` by way of `env`: the condition's outcome shows something of it.
-    SecretInIf => "secret-in-if", Warning;
     /// A job that can never run.
     UnreachableJob => "unreachable-job", Warning;
     /// An input that the composite action does not declare.

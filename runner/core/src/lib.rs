@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, knows tokio, looks at a clock or reads the environment: everything comes in as a value.
 
+pub mod check;
 pub mod commands;
 pub mod contexts;
 pub mod decide;

@@ -59,10 +59,21 @@ pub fn plan(
     event: &TriggerEvent,
     options: &PlanOptions,
 ) -> Result<Plan, Vec<Diagnostic>> {
+    let (plan, diagnostics) = plan_with_warnings(workflow, event, options);
+    plan.ok_or(diagnostics)
+}
+
+/// As [`plan`], with the warnings beside a plan that can be carried out.
+pub fn plan_with_warnings(
+    workflow: &Workflow,
+    event: &TriggerEvent,
+    options: &PlanOptions,
+) -> (Option<Plan>, Vec<Diagnostic>) {
     let mut planner = Planner::new(workflow, event, options);
     let plan = planner.plan();
     let diagnostics = planner.finish();
-    if diagnostics.iter().any(Diagnostic::is_error) { Err(diagnostics) } else { Ok(plan) }
+    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    (sound.then_some(plan), diagnostics)
 }
 
 /// What all parts of the planning share.

@@ -234,7 +234,21 @@ fn check_matrix(reader: &mut Reader<'_>, node: &Node) -> bool {
         sound &= check_axis(reader, entry);
         sound &= check_expressions(reader, &entry.value);
     }
-    sound
+    sound && check_size(reader, node)
+}
+
+/// A matrix without expressions is expanded at once, so that its faults are known without an event.
+fn check_size(reader: &mut Reader<'_>, node: &Node) -> bool {
+    let json = node.to_json();
+    if json.to_string().contains("${{") {
+        return true;
+    }
+    let Err(message) = crate::matrix::instances(&json) else { return true };
+    let too_large = message.contains("at most") || message.contains("more than");
+    let code = if too_large { Code::MatrixTooLarge } else { Code::InvalidMatrix };
+    let help = if too_large { "split the job, or exclude combinations" } else { "add a combination" };
+    reader.error_with_help(code, node.span, message, help);
+    false
 }
 
 fn check_axis(reader: &mut Reader<'_>, entry: &Entry) -> bool {
