@@ -6,7 +6,7 @@
 use crate::diagnostic::{Code, Reporter};
 use crate::span::{Span, to_u32};
 use serde_yaml::granit_parser::{
-    Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput,
+    ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput,
 };
 use std::collections::HashMap;
 
@@ -383,15 +383,28 @@ impl<'s> Builder<'s, '_> {
         let offset = mark.byte_offset().unwrap_or_else(|| {
             self.source.char_indices().nth(mark.index()).map_or(self.source.len(), |(at, _)| at)
         });
-        let info = error.info();
-        let code = if info.contains("anchor") { Code::YamlAlias } else { Code::YamlSyntax };
         let span = where_a_person_looks(self.source, Span::at(self.source, offset));
-        let line = self.source.lines().nth(span.line.saturating_sub(1) as usize).unwrap_or("");
+        if *error.kind() == ErrorKind::UnknownAnchor {
+            let name: String = self.source[span.start..]
+                .chars()
+                .take_while(|c| !c.is_whitespace() && !",]}".contains(*c))
+                .collect();
+            let span = Span::between(self.source, span.start, span.start + name.len());
+            let message = format!("the alias '{name}' has no anchor above it");
+            return Fault::new(Code::YamlAlias, span, message);
+        }
+        let line_start = self.source[..span.start].rfind('\n').map_or(0, |index| index + 1);
+        let line = self.source[line_start..].lines().next().unwrap_or_default();
         let indent = &line[..line.len() - line.trim_start().len()];
-        let help = indent
-            .contains('\t')
-            .then(|| "YAML does not allow tabs for indentation: use spaces".to_owned());
-        Fault { code, span, message: info, help }
+        let Some(tab) = indent.find('\t') else {
+            return Fault::new(Code::YamlSyntax, span, error.info());
+        };
+        Fault {
+            code: Code::YamlSyntax,
+            span: Span::at(self.source, line_start + tab),
+            message: "a tab is not allowed here".to_owned(),
+            help: Some("YAML is indented with spaces alone".to_owned()),
+        }
     }
 }
 
@@ -483,7 +496,9 @@ fn align(raw: &str, text: &str, style: Style, offset: usize) -> usize {
     let mut at = match style {
         Style::Plain => 0,
         Style::SingleQuoted | Style::DoubleQuoted => 1,
-        Style::Literal | Style::Folded => raw.find('\n').map_or(raw.len(), |index| index + 1),
+        // The span may begin at the `|` or at the text itself.
+        _ if raw.starts_with(['|', '>']) => raw.find('\n').map_or(raw.len(), |index| index + 1),
+        Style::Literal | Style::Folded => 0,
     };
     let mut wanted = text.char_indices().peekable();
     while let Some(&(position, expected)) = wanted.peek() {
@@ -530,5 +545,123 @@ fn escape(raw: &str) -> (usize, bool) {
         Some(b'\r') => (3, false),
         Some(byte) if byte.is_ascii() => (2, true),
         _ => (1, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, MAX_NODES, Node, Style, number, read};
+    use crate::diagnostic::{Diagnostic, Reporter};
+
+    fn sound(source: &str) -> Node {
+        let mut reporter = Reporter::new("f.yml");
+        let node = read(source, &mut reporter);
+        assert_eq!(reporter.finish(), []);
+        node.expect("a sound file has a node")
+    }
+
+    fn faults(source: &str) -> Vec<String> {
+        let mut reporter = Reporter::new("f.yml");
+        read(source, &mut reporter);
+        let show = |one: &Diagnostic| format!("{}:{} {}", one.line, one.column, one.code);
+        reporter.finish().iter().map(show).collect()
+    }
+
+    /// Line and column at which `mark`, which stands once in the scalar, is written.
+    fn place(source: &str, key: &str, mark: &str) -> (u32, u32) {
+        let root = sound(source);
+        let node = root.get(key).expect("the key is there");
+        let span = node.place_of(source, node.text.find(mark).expect("the mark is there"));
+        assert!(source[span.start..].starts_with(mark.chars().next().expect("not empty")));
+        (span.line, span.column)
+    }
+
+    #[test]
+    fn scalars_keep_their_text_and_know_their_kind() {
+        let root = sound("[1e3, 0x1F, 0755, 1.50, true, ~, yes, '1', -7, .5, 12:30, +, 1.2.3, on]");
+        let seen: Vec<(&str, Kind)> =
+            root.items.iter().map(|item| (item.text.as_str(), item.kind)).collect();
+        assert_eq!(
+            seen,
+            [
+                ("1e3", Kind::Float),
+                ("0x1F", Kind::Int),
+                ("0755", Kind::Int),
+                ("1.50", Kind::Float),
+                ("true", Kind::Bool),
+                ("~", Kind::Null),
+                ("yes", Kind::Str),
+                ("1", Kind::Str),
+                ("-7", Kind::Int),
+                (".5", Kind::Float),
+                ("12:30", Kind::Str),
+                ("+", Kind::Str),
+                ("1.2.3", Kind::Str),
+                ("on", Kind::Str),
+            ]
+        );
+        assert_eq!(number("0x1F"), Some(31.0));
+        assert_eq!(number("1e3"), Some(1000.0));
+        assert_eq!(root.items[7].style, Style::SingleQuoted);
+    }
+
+    #[test]
+    fn places_inside_scalars_are_their_own_lines() {
+        assert_eq!(place("a: |\n  one\n    two\n  X\n", "a", "X"), (4, 3));
+        assert_eq!(place("a: |2-\n    one\n  X\n", "a", "X"), (3, 3));
+        assert_eq!(place("a: >\n  one\n  two\n\n  X y\n", "a", "X"), (5, 3));
+        assert_eq!(place("k: 1\na: 'it''s X'\n", "a", "X"), (2, 10));
+        assert_eq!(place("a: \"t\\tb\\u00e9 X\"\n", "a", "X"), (1, 15));
+        assert_eq!(place("a: \"one \\\n   X\"\n", "a", "X"), (2, 4));
+        assert_eq!(place("a: one\n  two\n  X\n", "a", "X"), (3, 3));
+        assert_eq!(place("a: é X\n", "a", "X"), (1, 6));
+        assert_eq!(place("a: |\r\n  one\r\n  X\r\n", "a", "X"), (3, 3));
+        assert_eq!(place("a: |+\n\n\n  X\n", "a", "X"), (4, 3));
+    }
+
+    #[test]
+    fn faults_are_where_a_person_looks() {
+        for (source, expected) in [
+            ("a: [1, 2\nb: 3\n", "2:1 yaml-syntax"),
+            ("a:\n\tb: 1\n", "2:1 yaml-syntax"),
+            ("a:\n  - 1\n - 2\n", "3:2 yaml-syntax"),
+            ("a: 'open\n", "1:4 yaml-syntax"),
+            ("a: 1\n---\nb: 2\n", "3:1 yaml-syntax"),
+            ("a: &x [*x]\n", "1:8 yaml-alias"),
+            ("a: *x\n", "1:4 yaml-alias"),
+            ("a: {b: 1, b: 2}\n", "1:11 yaml-duplicate-key"),
+            ("? [1]\n: 2\n", "1:3 yaml-syntax"),
+        ] {
+            assert_eq!(faults(source), [expected], "{source}");
+        }
+    }
+
+    #[test]
+    fn aliases_are_resolved_and_bombs_are_refused() {
+        let root = sound("base: &b {x: [1, 2]}\ncopy: *b\n");
+        assert_eq!(root.get("copy").map(Node::to_json), root.get("base").map(Node::to_json));
+        let mut bomb = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n".to_owned();
+        for level in 1..8 {
+            let before = level - 1;
+            let list = vec![format!("*a{before}"); 10].join(",");
+            bomb.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+        }
+        let found = faults(&bomb);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].ends_with("yaml-limit"), "{found:?}, limit {MAX_NODES}");
+    }
+
+    #[test]
+    fn what_real_files_contain_is_sound() {
+        for source in [
+            "a: [one]#, two\n",
+            "a: 'x\ny'\n",
+            "a: 1 #\u{a0}comment\n",
+            "\u{feff}a: 1\n",
+            "a: {\n  b: 1\n}\n",
+            "# only\na: 1\n...\n",
+        ] {
+            sound(source);
+        }
     }
 }

@@ -338,7 +338,7 @@ pub(crate) fn suggestion(found: &str, known: &[&str]) -> String {
         Some((distance, name)) if distance <= found.chars().count().max(3) / 3 => {
             format!("did you mean '{name}'?")
         }
-        _ if known.is_empty() => "nothing can be given here".to_owned(),
+        _ if known.is_empty() => "there is none to choose from".to_owned(),
         _ => format!("known here: {}", known.join(", ")),
     }
 }

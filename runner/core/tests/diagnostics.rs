@@ -1,0 +1,269 @@
+//! Every kind of diagnostic as a user sees it, one snapshot each, in `tests/snapshots/`.
+
+use indexmap::IndexMap;
+use pawl_core::check::check;
+use pawl_core::diagnostic::{Code, Diagnostic, render};
+use pawl_core::plan::Place;
+use pawl_core::planner::{
+    ActionManifest, InputKind, InputManifest, LoadedAction, PlanOptions, plan_with_warnings,
+};
+use pawl_core::trigger::TriggerEvent;
+use pawl_core::workflow::parse;
+
+/// A file that shows one kind of fault, and how it is looked at.
+struct Case {
+    code: Code,
+    text: String,
+    look: Look,
+}
+
+enum Look {
+    Check,
+    Plan(Box<PlanOptions>),
+}
+
+fn case(code: Code, text: &str) -> Case {
+    Case { code, text: text.to_owned(), look: Look::Check }
+}
+
+/// A workflow with these lines as its only job's own, indented as they must be.
+fn job(code: Code, lines: &str) -> Case {
+    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    case(code, &format!("on: push\njobs:\n  build:\n{lines}"))
+}
+
+/// A workflow whose only job has these steps.
+fn steps(code: Code, lines: &str) -> Case {
+    let lines: String = lines.lines().map(|line| format!("  {line}\n")).collect();
+    job(code, &format!("runs-on: ubuntu-latest\nsteps:\n{lines}"))
+}
+
+fn planned(code: Code, change: fn(&mut PlanOptions), case: Case) -> Case {
+    let input = |required, kind| InputManifest { required, default: None, kind };
+    let train = ActionManifest {
+        place: Place::Job,
+        inputs: IndexMap::from([
+            ("data".to_owned(), input(true, InputKind::Path)),
+            ("seed".to_owned(), input(false, InputKind::Integer)),
+        ]),
+        outputs: Vec::new(),
+    };
+    let mut options = PlanOptions {
+        images: IndexMap::from([("ubuntu-latest".to_owned(), "base:1".to_owned())]),
+        builtins: IndexMap::from([("train".to_owned(), train)]),
+        ..PlanOptions::default()
+    };
+    change(&mut options);
+    Case { code, look: Look::Plan(Box::new(options)), ..case }
+}
+
+fn load(options: &mut PlanOptions, uses: &str, text: &str) {
+    let action = LoadedAction {
+        file: "greet/action.yml".to_owned(),
+        text: text.to_owned(),
+        folder: "greet".to_owned(),
+    };
+    options.actions.insert(uses.to_owned(), action);
+}
+
+fn yaml_cases() -> Vec<Case> {
+    let deep = format!("on: push\njobs: {}x{}\n", "[".repeat(60), "]".repeat(60));
+    vec![
+        case(Code::YamlSyntax, "on: push\njobs:\n\tbuild:\n"),
+        case(
+            Code::YamlDuplicateKey,
+            "on: push\njobs:\n  build:\n    runs-on: a\n    runs-on: b\n    steps: [{run: echo}]\n",
+        ),
+        case(Code::YamlAlias, "on: push\njobs:\n  build: *nobody\n"),
+        case(Code::YamlLimit, &deep),
+    ]
+}
+
+fn shape_cases() -> Vec<Case> {
+    vec![
+        job(Code::UnknownKey, "runs_on: ubuntu-latest\nruns-on: x\nsteps:\n  - run: echo"),
+        job(Code::MissingKey, "steps:\n  - run: echo"),
+        job(Code::WrongType, "runs-on: x\nneeds: {a: b}\nsteps:\n  - run: echo\nenv: [A]"),
+        job(
+            Code::InvalidValue,
+            "runs-on: x\npermissions: {contents: reed}\nsteps:\n  - run: echo",
+        ),
+        job(
+            Code::NotSupported,
+            "runs-on: x\nconcurrency: one\nservices:\n  db: {image: postgres}\nsteps:\n  - run: echo",
+        ),
+        steps(Code::ExpressionSyntax, "- run: |\n    echo one\n    echo ${{ github.ref == }}"),
+        steps(Code::ExpressionContext, "- if: secrets.TOKEN != ''\n  run: echo"),
+        job(Code::InvalidId, "runs-on: x\nsteps:\n  - id: 1st\n    run: echo"),
+        steps(Code::DuplicateId, "- id: fit\n  run: echo\n- id: Fit\n  run: echo"),
+        job(Code::UnknownNeed, "needs: [biuld2]\nruns-on: x\nsteps:\n  - run: echo"),
+        case(
+            Code::NeedsCycle,
+            "on: push\njobs:\n  a:\n    needs: b\n    runs-on: x\n    steps: [{run: echo}]\n  b:\n    needs: [a]\n    runs-on: x\n    steps: [{run: echo}]\n",
+        ),
+        job(
+            Code::InvalidMatrix,
+            "strategy:\n  matrix:\n    os: []\nruns-on: x\nsteps:\n  - run: echo",
+        ),
+        job(
+            Code::MatrixTooLarge,
+            "strategy:\n  matrix:\n    a: [1,2,3,4,5,6,7,8,9]\n    b: [1,2,3,4,5,6,7,8,9]\n    c: [1,2,3,4]\nruns-on: x\nsteps:\n  - run: echo",
+        ),
+        job(Code::InvalidTimeout, "timeout-minutes: 0\nruns-on: x\nsteps:\n  - run: echo"),
+    ]
+}
+
+fn trigger_cases() -> Vec<Case> {
+    let jobs = "jobs: {a: {runs-on: x, steps: [{run: echo}]}}\n";
+    let on = |code, text: &str| case(code, &format!("{text}{jobs}"));
+    vec![
+        on(Code::InvalidGlob, "on:\n  push:\n    branches: ['release/[0-9']\n"),
+        on(Code::FilterConflict, "on:\n  push:\n    paths: [a]\n    paths-ignore: [b]\n"),
+        on(Code::InvalidCron, "on:\n  schedule:\n    - cron: '0 25 * * *'\n"),
+        on(Code::UnknownEvent, "on: [push, pull_requets]\n"),
+        steps(Code::StepKind, "- name: nothing\n- run: echo\n  uses: pawl/train"),
+        steps(Code::InvalidUses, "- uses: checkout"),
+        steps(Code::InvalidShell, "- run: echo\n  shell: fish"),
+        steps(Code::InvalidRetry, "- run: echo\n  retry: {attempts: 0, backoff: soon, on: error}"),
+    ]
+}
+
+fn plan_cases() -> Vec<Case> {
+    let nothing: fn(&mut PlanOptions) = |_| {};
+    let echo = "runs-on: ubuntu-latest\nsteps:\n  - run: echo";
+    let p = planned;
+    vec![
+        p(
+            Code::ExpressionEvaluation,
+            nothing,
+            job(Code::UnknownKey, &format!("strategy: {{matrix: {{v: '${{{{ fromJSON(''no'') }}}}'}}}}\n{echo}")),
+        ),
+        p(
+            Code::UnmappedLabel,
+            nothing,
+            job(Code::UnknownKey, "runs-on: [self-hosted, gpu]\nsteps:\n  - run: echo"),
+        ),
+        p(Code::UnknownAction, nothing, steps(Code::UnknownKey, "- uses: some/action@v1\n- uses: pawl/trian")),
+        p(
+            Code::InvalidAction,
+            |options| load(options, "./greet", "name: greet\nruns:\n  using: compsite\n"),
+            steps(Code::UnknownKey, "- uses: ./greet"),
+        ),
+        p(
+            Code::ActionDepth,
+            |options| load(options, "./greet", "runs:\n  using: composite\n  steps:\n    - uses: ./greet\n"),
+            steps(Code::UnknownKey, "- uses: ./greet"),
+        ),
+        p(
+            Code::UndeclaredInput,
+            |options| load(options, "./greet", "runs:\n  using: composite\n  steps:\n    - run: echo\n      shell: sh\n"),
+            steps(Code::UnknownKey, "- uses: ./greet\n  with:\n    who: Ada"),
+        ),
+        p(
+            Code::UnknownInput,
+            nothing,
+            steps(Code::UnknownKey, "- uses: pawl/train\n  with:\n    data: a.csv\n    sede: 1"),
+        ),
+        p(Code::MissingInput, nothing, steps(Code::UnknownKey, "- uses: pawl/train")),
+        p(
+            Code::InvalidInput,
+            nothing,
+            steps(Code::UnknownKey, "- uses: pawl/train\n  with:\n    data: ../a.csv\n    seed: 1.5"),
+        ),
+        p(
+            Code::UnknownJob,
+            |options| options.jobs = vec!["biuld".to_owned()],
+            job(Code::UnknownKey, echo),
+        ),
+        p(
+            Code::EmptySelection,
+            |options| options.matrix = vec![("v".to_owned(), "3".to_owned())],
+            job(Code::UnknownKey, &format!("strategy: {{matrix: {{v: [1, 2]}}}}\n{echo}")),
+        ),
+    ]
+}
+
+fn lint_cases() -> Vec<Case> {
+    vec![
+        steps(
+            Code::ScriptInjection,
+            "- run: |\n    echo start\n    echo \"${{ github.event.issue.title }}\"\n    echo ${{ github.event.issue.number }}",
+        ),
+        steps(Code::SecretInRun, "- run: login ${{ secrets.TOKEN }}"),
+        steps(
+            Code::UnpinnedUses,
+            "- uses: some/action@v1\n- uses: some/action@1111111111111111111111111111111111111111\n- uses: actions/checkout@v4",
+        ),
+        case(
+            Code::DangerousTrigger,
+            "on: pull_request_target\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n        with:\n          ref: ${{ github.event.pull_request.head.sha }}\n",
+        ),
+        case(
+            Code::UnreachableJob,
+            "on: push\njobs:\n  a:\n    if: false\n    runs-on: x\n    steps: [{run: echo}]\n  b:\n    needs: a\n    runs-on: x\n    steps: [{run: echo}]\n  c:\n    needs: a\n    if: always()\n    runs-on: x\n    steps: [{run: echo}]\n",
+        ),
+    ]
+}
+
+fn all() -> Vec<Case> {
+    let mut all = yaml_cases();
+    all.extend(shape_cases());
+    all.extend(trigger_cases());
+    all.extend(plan_cases());
+    all.extend(lint_cases());
+    all
+}
+
+fn findings(case: &Case) -> Vec<Diagnostic> {
+    let options = match &case.look {
+        Look::Check => return check("workflow.yml", &case.text),
+        Look::Plan(options) => options,
+    };
+    let (workflow, found) = parse("workflow.yml", &case.text);
+    assert!(found.is_empty(), "{}", render(&found, &case.text));
+    let event = TriggerEvent { name: "push".to_owned(), ..TriggerEvent::default() };
+    plan_with_warnings(&workflow.expect("it has no fault"), &event, options).1
+}
+
+/// The text of the file that a finding is about.
+fn source<'c>(case: &'c Case, found: &Diagnostic) -> &'c str {
+    match &case.look {
+        Look::Plan(options) if found.file != "workflow.yml" => options
+            .actions
+            .values()
+            .find(|action| action.file == found.file)
+            .map_or("", |action| action.text.as_str()),
+        _ => &case.text,
+    }
+}
+
+#[test]
+fn every_kind_of_diagnostic_has_its_snapshot() {
+    for case in all() {
+        let found = findings(&case);
+        assert!(
+            found.iter().any(|one| one.code == case.code),
+            "{} is not among: {}",
+            case.code,
+            render(&found, &case.text)
+        );
+        let shown: Vec<String> =
+            found.iter().map(|one| render(std::slice::from_ref(one), source(&case, one))).collect();
+        let text = format!(
+            "{}\n\n{}\n{}",
+            case.code.documentation(),
+            case.text,
+            shown.join("\n")
+        );
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(case.code.as_str(), text);
+        });
+    }
+}
+
+#[test]
+fn no_kind_is_forgotten() {
+    let shown: Vec<Code> = all().iter().map(|case| case.code).collect();
+    let forgotten: Vec<&Code> = Code::ALL.iter().filter(|code| !shown.contains(code)).collect();
+    assert_eq!(forgotten, Vec::<&Code>::new());
+}
