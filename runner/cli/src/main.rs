@@ -1,1 +1,87 @@
-fn main() {}
+//! The pawl binary: the command line and the composition root.
+
+mod args;
+mod catalog;
+mod commands;
+mod compose;
+mod error;
+mod files;
+mod git;
+mod lazy;
+mod order;
+mod output;
+mod settings;
+mod signals;
+mod store;
+
+use args::{Cli, Command};
+use clap::Parser;
+use error::CommandError;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::Agent) {
+        // PID 1 of a container: no runtime, no logging, nothing that it does not need.
+        return commands::agent::run();
+    }
+    start_logging();
+    let is_json = cli.command.is_json();
+    let outcome = match runtime() {
+        Ok(runtime) => runtime.block_on(Box::pin(dispatch(cli.command))),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, is_json);
+            error.exit_code()
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::environment(format!("cannot start: {error}"), "raise the limit of threads"))
+}
+
+/// `PAWL_LOG=debug` shows what happens inside, on stderr.
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("PAWL_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+fn report(error: &CommandError, is_json: bool) {
+    if error.message.is_empty() {
+        return;
+    }
+    if is_json {
+        drop(output::print(&error.to_json().to_string()));
+    }
+    output::print_error(&error.to_string());
+}
+
+async fn dispatch(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Init(args) => commands::init::run(&args),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
+        Command::Run(args) => commands::run::run(&args).await,
+        Command::Runs(args) => commands::runs::run(&args).await,
+        Command::Logs(args) => commands::logs::run(&args).await,
+        Command::Replay(args) => commands::replay::run(&args).await,
+        Command::Models(args) => commands::models::run(&args).await,
+        Command::Rollback(args) => commands::rollback::run(&args).await,
+        Command::Actions(command) => commands::actions::run(&command).await,
+        Command::Doctor(args) => commands::doctor::run(&args).await,
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Agent => Err(CommandError::internal("the agent has no runtime")),
+        Command::JobAction { name } => commands::job_action::run(&name),
+        Command::Serve(args) => commands::serve::run(&args).await,
+        Command::Proxy(args) => commands::proxy::run(&args).await,
+        Command::Reference { part } => commands::reference::run(&part),
+    }
+}

@@ -59,7 +59,7 @@ impl<'a> Scope<'a> {
     /// Contexts of the plan as a whole: for workflow-level values and jobs that have not started.
     fn base(&self) -> Object {
         let mut values = Object::new();
-        values.insert("github", Value::from(self.plan.github.clone()));
+        values.insert("github", Value::from(self.github()));
         values.insert("inputs", Value::from(self.plan.inputs.clone()));
         values.insert("vars", Value::from(object(self.plan.vars.clone())));
         values
@@ -89,7 +89,7 @@ impl<'a> Scope<'a> {
         values.insert("strategy", Value::from(strategy(planned, job)));
         values.insert("runner", Value::from(runner()));
         values.insert("job", Value::from(json!({ "status": status_word(job, self.state) })));
-        values.insert("github", Value::from(self.github(planned)));
+        values.insert("github", Value::from(self.github_of_job(planned)));
         values.insert("secrets", Value::from(object(self.secrets.0.clone())));
         values.insert("steps", Value::from(steps(&planned.steps, job, None)));
         let env = self.job_env(planned, job, &contexts)?;
@@ -97,8 +97,17 @@ impl<'a> Scope<'a> {
         Ok(contexts)
     }
 
-    fn github(&self, planned: &PlannedJob) -> Json {
+    /// The `github` context; the plan's own, which is the same for each run of it, and the run's name.
+    fn github(&self) -> Json {
         let mut github = self.plan.github.clone();
+        if let (Json::Object(map), Some(run)) = (&mut github, &self.state.run) {
+            map.insert("run_id".to_owned(), json!(run));
+        }
+        github
+    }
+
+    fn github_of_job(&self, planned: &PlannedJob) -> Json {
+        let mut github = self.github();
         if let Json::Object(map) = &mut github {
             map.insert("job".to_owned(), json!(planned.id));
             map.insert("workspace".to_owned(), json!(WORKSPACE));
@@ -173,9 +182,10 @@ impl<'a> Scope<'a> {
         contexts.values.insert("steps", Value::from(steps(inner, job, Some(parent))));
         // An action sees the secrets that its inputs are given, and no others.
         contexts.values.insert("secrets", Object::new());
-        let mut github = self.github(planned);
+        let mut github = self.github_of_job(planned);
         if let Json::Object(map) = &mut github {
-            map.insert("action_path".to_owned(), json!(folder));
+            let path = crate::resolve::action_path(planned, folder);
+            map.insert("action_path".to_owned(), json!(path));
         }
         contexts.values.insert("github", Value::from(github));
         Ok(contexts)

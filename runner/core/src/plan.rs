@@ -23,6 +23,12 @@ pub struct Plan {
     /// The `vars` context.
     #[serde(default)]
     pub vars: IndexMap<String, String>,
+    /// The user's source tree on the runner's host, which `pawl/checkout` brings.
+    #[serde(default)]
+    pub source: String,
+    /// The source tree has changes that are not committed.
+    #[serde(default)]
+    pub is_dirty: bool,
     /// Names of the secrets that were given (never their values).
     #[serde(default)]
     pub secrets: Vec<String>,

@@ -7,6 +7,7 @@ use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
 use crate::ports::Command;
 use crate::state::JobState;
 use indexmap::IndexMap;
+use sha2::{Digest, Sha256};
 
 /// What a job's sandbox must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct JobSpec {
     pub image: String,
     /// Environment of the container itself.
     pub env: IndexMap<String, String>,
+    /// Folders of the composite actions that the job uses, read-only: (folder on the runner's host, path in the sandbox).
+    pub mounts: Vec<(String, String)>,
 }
 
 /// What a step does.
@@ -97,7 +100,32 @@ pub fn job(scope: &Scope<'_>, key: &JobKey) -> Result<JobSpec, EvaluationError> 
     for (name, template) in &planned.container_env {
         env.insert(name.clone(), text(&format!("container.env.{name}"), template, &contexts)?);
     }
-    Ok(JobSpec { image: text("image", &planned.image, &contexts)?, env })
+    let image = text("image", &planned.image, &contexts)?;
+    let mut mounts = Vec::new();
+    add_mounts(planned, &planned.steps, &mut mounts);
+    Ok(JobSpec { image, env, mounts })
+}
+
+fn add_mounts(planned: &PlannedJob, steps: &[PlannedStep], mounts: &mut Vec<(String, String)>) {
+    for step in steps {
+        let StepKind::Composite { folder, steps, .. } = &step.kind else { continue };
+        let mount = (folder.clone(), action_path(planned, folder));
+        if !mounts.contains(&mount) {
+            mounts.push(mount);
+        }
+        add_mounts(planned, steps, mounts);
+    }
+}
+
+/// Where a composite action's folder is for the steps of this job: mounted under a name made from its path, or on the host
+/// executor the folder itself.
+pub(crate) fn action_path(planned: &PlannedJob, folder: &str) -> String {
+    if planned.image.source() == crate::planner::HOST_LABEL {
+        return folder.to_owned();
+    }
+    let digest = Sha256::digest(folder.as_bytes());
+    let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("/github/actions/{name}")
 }
 
 /// What a step needs to run.
@@ -110,6 +138,9 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
         planned.step(path).ok_or_else(|| error("step", format!("there is no step {path}")))?;
     let (contexts, own_env) = scope.step(planned, job, path)?;
     let mut env = default_env(&contexts, planned, step);
+    if scope.plan.is_dirty {
+        env.insert("PAWL_DIRTY".to_owned(), "true".to_owned());
+    }
     env.extend(own_env);
     let timeout_ms = timeout(step, &contexts)?;
     let (work, working_dir) = match &step.kind {

@@ -1,0 +1,81 @@
+//! `pawl check`
+
+use crate::args::{CheckArgs, CheckFormat};
+use crate::error::CommandError;
+use crate::output::print;
+use crate::{catalog, files, order};
+use pawl_core::diagnostic::{Code, Diagnostic, Severity, render, to_json};
+use pawl_core::planner::{PlanOptions, plan};
+use pawl_core::trigger::TriggerEvent;
+use pawl_core::workflow::{self, Workflow};
+use pawl_core::check;
+use std::path::Path;
+
+/// Finds everything that is wrong, in all files at once.
+pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
+    let paths = files::workflows(&args.files, None)?;
+    let mut all = Vec::new();
+    for path in &paths {
+        let text = files::read(path)?;
+        let found = checked(&path.display().to_string(), &text);
+        if !is_json(args) && !found.is_empty() {
+            print(render(&found, &text).trim_end())?;
+        }
+        all.extend(found);
+    }
+    if is_json(args) {
+        print(&to_json(&all).to_string())?;
+    } else {
+        print(&summary(paths.len(), &all))?;
+    }
+    let is_bad = |diagnostic: &Diagnostic| {
+        diagnostic.is_error() || (args.strict && diagnostic.severity == Severity::Warning)
+    };
+    match all.iter().any(is_bad) {
+        true => Err(CommandError { class: crate::error::Class::Input, message: String::new(), hint: String::new() }),
+        false => Ok(()),
+    }
+}
+
+fn is_json(args: &CheckArgs) -> bool {
+    args.json || args.format == CheckFormat::Json
+}
+
+/// Everything that is wrong with one workflow: the file itself, and how it uses actions.
+pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
+    let mut found = check::check(file, text);
+    if found.iter().any(Diagnostic::is_error) {
+        return found;
+    }
+    if let (Some(workflow), _) = workflow::parse(file, text) {
+        found.extend(uses(&workflow));
+    }
+    found
+}
+
+/// What only planning finds: inputs of actions that are unknown, missing or of the wrong type. What depends on the command
+/// line of a run (images of labels, folders of actions, inputs of the dispatch) is not judged here.
+fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
+    let Some((trigger, first_job)) = workflow.triggers.first().zip(workflow.jobs.first()) else {
+        return Vec::new();
+    };
+    let event = TriggerEvent { name: trigger.event.clone(), ..TriggerEvent::default() };
+    let options = PlanOptions {
+        builtins: catalog::builtins(),
+        actions: order::local_actions(workflow, Path::new(".")),
+        ..PlanOptions::default()
+    };
+    let is_about_actions = |diagnostic: &Diagnostic| {
+        let codes = [Code::UnknownInput, Code::MissingInput, Code::InvalidInput, Code::UndeclaredInput, Code::InvalidAction];
+        codes.contains(&diagnostic.code) && diagnostic.line >= first_job.id.span.line
+    };
+    let found = plan(workflow, &event, &options).err().unwrap_or_default();
+    found.into_iter().filter(is_about_actions).collect()
+}
+
+fn summary(files: usize, found: &[Diagnostic]) -> String {
+    let count = |severity| found.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    format!("{}: {}, {}", plural(files, "file"), plural(errors, "error"), plural(warnings, "warning"))
+}

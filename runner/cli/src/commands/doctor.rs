@@ -1,0 +1,83 @@
+//! `pawl doctor`
+
+use crate::args::DoctorArgs;
+use crate::compose;
+use crate::error::{Class, CommandError};
+use crate::output::print;
+use crate::store;
+use pawl_core::ports::Executor;
+use serde_json::json;
+
+struct Finding {
+    part: &'static str,
+    is_good: bool,
+    detail: String,
+    hint: String,
+}
+
+/// Looks at everything that Pawl needs and says what is missing.
+pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
+    let (store_finding, docker_finding) = match store::open(&args.store) {
+        Ok(store) => {
+            let docker = compose::docker_executor(&store)?;
+            let detail = store.folder.display().to_string();
+            (good("store", detail), docker_of(&docker).await)
+        }
+        Err(error) => (bad("store", &error), bad("docker", &"not asked: the store does not open".into())),
+    };
+    let findings = [version(), git(), store_finding, docker_finding];
+    if args.json {
+        let all: Vec<_> = findings.iter().map(to_json).collect();
+        print(&json!({ "findings": all }).to_string())?;
+    } else {
+        for finding in &findings {
+            let mark = if finding.is_good { "ok" } else { "MISSING" };
+            print(&format!("{mark:<8} {:<8} {}", finding.part, finding.detail))?;
+            if !finding.hint.is_empty() {
+                print(&format!("         {:<8} {}", "", finding.hint))?;
+            }
+        }
+    }
+    match findings.iter().all(|finding| finding.is_good) {
+        true => Ok(()),
+        false => Err(CommandError { class: Class::Environment, message: String::new(), hint: String::new() }),
+    }
+}
+
+impl From<&str> for CommandError {
+    fn from(message: &str) -> Self {
+        Self::environment(message, "")
+    }
+}
+
+fn to_json(finding: &Finding) -> serde_json::Value {
+    json!({ "part": finding.part, "ok": finding.is_good, "detail": finding.detail, "hint": finding.hint })
+}
+
+fn good(part: &'static str, detail: String) -> Finding {
+    Finding { part, is_good: true, detail, hint: String::new() }
+}
+
+fn bad(part: &'static str, error: &CommandError) -> Finding {
+    Finding { part, is_good: false, detail: error.message.clone(), hint: error.hint.clone() }
+}
+
+fn version() -> Finding {
+    good("pawl", format!("{} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH))
+}
+
+fn git() -> Finding {
+    match std::process::Command::new("git").arg("--version").output() {
+        Ok(output) if output.status.success() => {
+            good("git", String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        }
+        _ => bad("git", &CommandError::environment("git does not answer", "install it: apt-get install git")),
+    }
+}
+
+async fn docker_of(docker: &pawl_executors::docker::DockerExecutor) -> Finding {
+    match docker.check().await {
+        Ok(version) => good("docker", version),
+        Err(error) => bad("docker", &compose::executor_error(&error)),
+    }
+}

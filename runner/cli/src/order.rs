@@ -1,0 +1,265 @@
+//! From the command line to plans: reading files, asking git, choosing the workflows that listen.
+
+use crate::args::RunArgs;
+use crate::catalog;
+use crate::error::{Class, CommandError};
+use crate::files;
+use crate::git;
+use crate::output::{print, print_error};
+use crate::settings::{actor, environment, pairs, secrets};
+use indexmap::IndexMap;
+use pawl_core::contexts::Secrets;
+use pawl_core::diagnostic::{self, Diagnostic};
+use pawl_core::plan::Plan;
+use pawl_core::planner::{LoadedAction, PlanOptions, folder_of, missing_actions, plan};
+use pawl_core::trigger::{GitFacts, TriggerEvent, WhyNot, matches};
+use pawl_core::workflow::{Workflow, parse};
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+
+/// Label of the empty image that built-in actions need no more than, and the executor's word for it.
+const EMPTY_IMAGE: (&str, &str) = ("pawl", "scratch");
+
+/// What the command line asks for.
+pub(crate) struct Order {
+    /// Plans, each of one workflow that listens to the event.
+    pub(crate) plans: Vec<Plan>,
+    /// The event's name.
+    pub(crate) event: String,
+    /// Who asks.
+    pub(crate) actor: String,
+    /// Values of secrets.
+    pub(crate) secrets: Secrets,
+}
+
+/// One workflow file, read and parsed.
+struct Source {
+    path: String,
+    text: String,
+    workflow: Workflow,
+}
+
+/// Reads, parses, chooses and plans. Warnings are shown on stderr and change nothing.
+///
+/// # Errors
+/// Everything that is wrong with the input, all diagnostics at once.
+pub(crate) fn read(args: &RunArgs) -> Result<Order, CommandError> {
+    let folder = source_folder(args)?;
+    let sources = parsed(args, &folder)?;
+    let secrets = secrets(&args.secret_file, &args.secret)?;
+    let event = event(args, &folder, &sources)?;
+    let chosen = listening(&sources, &event)?;
+    let options = options(args, &secrets)?;
+    let mut plans = Vec::new();
+    for source in chosen {
+        plans.push(planned(args, source, &event, options.clone(), &folder)?);
+    }
+    Ok(Order { plans, event: event.name, actor: event.actor, secrets: Secrets(secrets) })
+}
+
+/// The source tree: the named folder, else the top of the git work tree around the current one.
+pub(crate) fn source_folder(args: &RunArgs) -> Result<PathBuf, CommandError> {
+    let found = match &args.workspace {
+        Some(named) => named.clone(),
+        None => git::top(Path::new(".")).unwrap_or_else(|| PathBuf::from(".")),
+    };
+    let folder = found.canonicalize().map_err(|error| {
+        CommandError::input(format!("--workspace {}: {error}", found.display()), "name a folder that is there")
+    })?;
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(CommandError::input(
+            format!("--workspace {}: not a folder", found.display()),
+            "name a folder that is there",
+        )),
+    }
+}
+
+fn parsed(args: &RunArgs, folder: &Path) -> Result<Vec<Source>, CommandError> {
+    let mut sources = Vec::new();
+    let mut found: Vec<(Vec<Diagnostic>, String)> = Vec::new();
+    for path in files::workflows(&args.files, Some(folder))? {
+        let text = files::read(&path)?;
+        let path = path.display().to_string();
+        let (workflow, diagnostics) = parse(&path, &text);
+        found.push((diagnostics, text.clone()));
+        sources.extend(workflow.map(|workflow| Source { path, text, workflow }));
+    }
+    refuse(args, &found)?;
+    Ok(sources)
+}
+
+/// Shows what was found; an error among it ends the command.
+fn refuse(args: &RunArgs, found: &[(Vec<Diagnostic>, String)]) -> Result<(), CommandError> {
+    let all: Vec<Diagnostic> = found.iter().flat_map(|(diagnostics, _)| diagnostics.clone()).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    for (diagnostics, text) in found {
+        print_error(diagnostic::render(diagnostics, text).trim_end());
+    }
+    if !all.iter().any(Diagnostic::is_error) {
+        return Ok(());
+    }
+    if args.json {
+        let mut event = diagnostic::to_json(&all);
+        event["event"] = Json::from("error");
+        event["class"] = Json::from(Class::Input.word());
+        event["exit_code"] = Json::from(Class::Input.code());
+        print(&event.to_string())?;
+    }
+    Err(CommandError { class: Class::Input, message: String::new(), hint: String::new() })
+}
+
+fn event(args: &RunArgs, folder: &Path, sources: &[Source]) -> Result<TriggerEvent, CommandError> {
+    let payload = match &args.event_path {
+        Some(path) => files::read_json(path)?,
+        None => Json::Null,
+    };
+    let tree = git::tree(folder);
+    let inputs = pairs("--input", &args.input)?;
+    let name = args.event.clone().unwrap_or_else(|| default_event(args, sources));
+    Ok(TriggerEvent {
+        name,
+        payload,
+        git: facts(tree, folder),
+        actor: actor(args.actor.as_deref()),
+        inputs,
+        run_id: String::new(),
+        run_number: 1,
+    })
+}
+
+fn default_event(args: &RunArgs, sources: &[Source]) -> String {
+    let listens = |event: &str| sources.iter().any(|source| source.workflow.trigger(event).is_some());
+    let preferred = if args.input.is_empty() { ["push", "workflow_dispatch"] } else { ["workflow_dispatch", "push"] };
+    let first = || sources.iter().flat_map(|source| &source.workflow.triggers).next();
+    match preferred.into_iter().find(|event| listens(event)) {
+        Some(event) => event.to_owned(),
+        None => first().map_or("push".to_owned(), |trigger| trigger.event.clone()),
+    }
+}
+
+fn facts(tree: git::Tree, folder: &Path) -> GitFacts {
+    GitFacts {
+        sha: tree.sha,
+        before: tree.before,
+        branch: tree.reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned(),
+        reference: tree.reference,
+        default_branch: tree.default_branch,
+        repository: tree.repository,
+        message: tree.message,
+        author_name: tree.author_name,
+        author_email: tree.author_email,
+        changed_paths: tree.changed_paths,
+        folder: folder.display().to_string(),
+        is_dirty: tree.is_dirty,
+    }
+}
+
+fn listening<'a>(sources: &'a [Source], event: &TriggerEvent) -> Result<Vec<&'a Source>, CommandError> {
+    let mut chosen = Vec::new();
+    let mut reasons = Vec::new();
+    for source in sources {
+        match matches(&source.workflow, event) {
+            Ok(()) => chosen.push(source),
+            Err(why) => reasons.push(format!("{}: {}", source.path, why_not(&why))),
+        }
+    }
+    match chosen.is_empty() {
+        false => Ok(chosen),
+        true => Err(CommandError::input(
+            format!("no workflow runs for the event {}:\n  {}", event.name, reasons.join("\n  ")),
+            "name an event that the workflow listens to with --event",
+        )),
+    }
+}
+
+fn why_not(why: &WhyNot) -> String {
+    why.to_string()
+}
+
+fn options(args: &RunArgs, secrets: &IndexMap<String, String>) -> Result<PlanOptions, CommandError> {
+    let mut images: IndexMap<String, String> =
+        [(EMPTY_IMAGE.0.to_owned(), EMPTY_IMAGE.1.to_owned())].into_iter().collect();
+    images.extend(pairs("--image", &args.image)?);
+    let matrix = args.matrix.iter().map(|text| match text.split_once(':') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(CommandError::input(format!("--matrix {text}: not KEY:VALUE"), "write --matrix KEY:VALUE")),
+    });
+    Ok(PlanOptions {
+        images,
+        builtins: catalog::builtins(),
+        actions: IndexMap::new(),
+        vars: pairs("--var", &args.var)?,
+        outer_env: environment(&args.env_file, &args.env)?,
+        secrets: secrets.keys().cloned().collect(),
+        matrix: matrix.collect::<Result<_, _>>()?,
+        jobs: args.job.clone(),
+    })
+}
+
+fn planned(
+    args: &RunArgs,
+    source: &Source,
+    event: &TriggerEvent,
+    mut options: PlanOptions,
+    folder: &Path,
+) -> Result<Plan, CommandError> {
+    options.actions = loaded_actions(args, &source.workflow, folder)?;
+    plan(&source.workflow, event, &options).or_else(|diagnostics| {
+        refuse(args, &[(diagnostics, source.text.clone())])?;
+        Err(CommandError::internal("a plan was refused without a reason"))
+    })
+}
+
+fn loaded_actions(
+    args: &RunArgs,
+    workflow: &Workflow,
+    folder: &Path,
+) -> Result<IndexMap<String, LoadedAction>, CommandError> {
+    let overrides: Vec<(String, String)> = pairs("--action", &args.action)?.into_iter().collect();
+    Ok(load_all(workflow, folder, &overrides))
+}
+
+/// The actions of the project itself that the workflow uses.
+pub(crate) fn local_actions(workflow: &Workflow, folder: &Path) -> IndexMap<String, LoadedAction> {
+    load_all(workflow, folder, &[])
+}
+
+/// Loads the actions that the workflow uses, and those that these use. What is not found is left to the planner, which says
+/// where it stands.
+fn load_all(
+    workflow: &Workflow,
+    folder: &Path,
+    overrides: &[(String, String)],
+) -> IndexMap<String, LoadedAction> {
+    let mut loaded: IndexMap<String, LoadedAction> = IndexMap::new();
+    let mut given_up: Vec<String> = Vec::new();
+    loop {
+        let missing: Vec<String> = missing_actions(workflow, &loaded)
+            .into_iter()
+            .filter(|uses| !given_up.contains(uses))
+            .collect();
+        if missing.is_empty() {
+            return loaded;
+        }
+        for uses in missing {
+            let place = match uses.strip_prefix("./") {
+                Some(local) => Some(folder.join(local)),
+                None => folder_of(&uses, overrides).map(PathBuf::from),
+            };
+            match place.and_then(|place| load(&place)) {
+                Some(action) => drop(loaded.insert(uses, action)),
+                None => given_up.push(uses),
+            }
+        }
+    }
+}
+
+fn load(folder: &Path) -> Option<LoadedAction> {
+    let folder = folder.canonicalize().ok()?;
+    let file = ["action.yml", "action.yaml"].map(|name| folder.join(name)).into_iter().find(|file| file.is_file())?;
+    let text = files::read(&file).ok()?;
+    Some(LoadedAction { file: file.display().to_string(), text, folder: folder.display().to_string() })
+}

@@ -1,0 +1,216 @@
+//! The JSON output: one event a line. The shapes are a contract, described in `docs/events.md`.
+
+use super::Sink;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use pawl_core::contexts::{Scope, Secrets};
+use pawl_core::event::{Recorded, RunEvent};
+use pawl_core::ids::{JobKey, StepPath};
+use pawl_core::plan::{Plan, PlannedJob};
+use pawl_core::resolve;
+use pawl_core::state::{JobState, RunState};
+use serde_json::{Map, Value, json};
+use std::io::Write;
+
+/// Writes events as JSON lines.
+pub(crate) struct JsonSink<W: Write + Send> {
+    out: W,
+}
+
+impl<W: Write + Send> JsonSink<W> {
+    /// Writes to `out`.
+    pub(crate) fn new(out: W) -> Self {
+        Self { out }
+    }
+}
+
+impl<W: Write + Send> Sink for JsonSink<W> {
+    fn event(&mut self, recorded: &Recorded, state: &RunState) {
+        // A reader that went away is no reason to stop the run.
+        drop(writeln!(self.out, "{}", event_line(recorded, state)));
+    }
+
+    fn flush(&mut self, _state: &RunState, _now_ms: i64) {
+        drop(self.out.flush());
+    }
+}
+
+/// A time as RFC 3339 in UTC with milliseconds.
+pub(crate) fn rfc3339(time_ms: i64) -> String {
+    let time = Timestamp::from_millisecond(time_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{time:.3}")
+}
+
+/// One line of the output.
+pub(crate) fn event_line(recorded: &Recorded, state: &RunState) -> Value {
+    let mut line = Map::new();
+    line.insert("seq".to_owned(), json!(recorded.seq));
+    line.insert("time".to_owned(), json!(rfc3339(recorded.time_ms)));
+    line.insert("event".to_owned(), json!(recorded.event.kind()));
+    if let Some(run) = &state.run {
+        line.insert("run".to_owned(), json!(run));
+    }
+    if let Some((job, step)) = place(&recorded.event) {
+        add_place(&mut line, state, job, step);
+    }
+    add_details(&mut line, &recorded.event, state);
+    Value::Object(line)
+}
+
+fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
+    match event {
+        RunEvent::JobStarted { job }
+        | RunEvent::JobReady { job }
+        | RunEvent::JobClosed { job }
+        | RunEvent::JobFinished { job, .. }
+        | RunEvent::JobCancelRequested { job, .. } => Some((job, None)),
+        RunEvent::StepIntended { job, step, .. }
+        | RunEvent::StepStarted { job, step, .. }
+        | RunEvent::Log { job, step, .. }
+        | RunEvent::StepAnnotated { job, step, .. }
+        | RunEvent::StepRetried { job, step, .. }
+        | RunEvent::StepFinished { job, step, .. } => Some((job, Some(step))),
+        RunEvent::RunRequested { .. }
+        | RunEvent::RunPlanned { .. }
+        | RunEvent::JobExpanded { .. }
+        | RunEvent::CancelRequested { .. }
+        | RunEvent::RunResumed
+        | RunEvent::RunFinished { .. } => None,
+    }
+}
+
+fn add_place(line: &mut Map<String, Value>, state: &RunState, key: &JobKey, step: Option<&StepPath>) {
+    let Some((plan, job)) = state.plan.as_ref().zip(state.jobs.get(key)) else { return };
+    let Some(planned) = plan.job(&job.id) else { return };
+    line.insert("job".to_owned(), json!(job.id));
+    line.insert("matrix".to_owned(), matrix(job));
+    match step.and_then(|path| planned.step(path).map(|step| (path, step))) {
+        None => drop(line.insert("name".to_owned(), json!(job_name(state, planned, job)))),
+        Some((path, step)) => {
+            line.insert("step".to_owned(), step_id(&step.id, path));
+            line.insert("name".to_owned(), json!(step_name(state, planned, job, path)));
+        }
+    }
+}
+
+/// A step's id, or its index where it has none (`"2.0"` inside a composite action).
+fn step_id(id: &str, path: &StepPath) -> Value {
+    match path.0.as_slice() {
+        _ if !id.is_empty() => json!(id),
+        [index] => json!(index),
+        _ => json!(path.to_string()),
+    }
+}
+
+fn matrix(job: &JobState) -> Value {
+    if job.instance.matrix.is_empty() { Value::Null } else { json!(job.instance.matrix) }
+}
+
+fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState) {
+    let details = match event {
+        RunEvent::RunRequested { run, workflow, trigger, actor } => {
+            json!({ "run": run, "workflow": workflow, "trigger": trigger, "actor": actor })
+        }
+        RunEvent::RunPlanned { plan } => json!({ "workflow": plan.workflow, "hash": plan.hash() }),
+        RunEvent::JobExpanded { id, instances } => {
+            let all: Vec<_> = instances.iter().map(|instance| &instance.matrix).collect();
+            json!({ "job": id, "instances": all })
+        }
+        RunEvent::StepIntended { attempt, .. } | RunEvent::StepStarted { attempt, .. } => {
+            json!({ "attempt": attempt })
+        }
+        RunEvent::Log { attempt, stream, text, .. } => {
+            json!({ "attempt": attempt, "stream": stream, "text": text })
+        }
+        RunEvent::StepAnnotated { annotation, .. } => json!(annotation),
+        RunEvent::StepRetried { attempt, outcome, reason, not_before_ms, .. } => {
+            json!({ "attempt": attempt, "outcome": outcome, "reason": reason, "not_before": rfc3339(*not_before_ms) })
+        }
+        RunEvent::StepFinished {
+            attempt, outcome, conclusion, exit_code, duration_ms, reason, effects, ..
+        } => {
+            let mut details = json!({
+                "attempt": attempt, "outcome": outcome, "conclusion": conclusion, "exit_code": exit_code,
+                "duration_ms": duration_ms, "reason": reason, "outputs": effects.outputs,
+            });
+            if !effects.report.is_null() {
+                details["report"] = effects.report.clone();
+            }
+            details
+        }
+        RunEvent::JobFinished { conclusion, outputs, reason, .. } => {
+            json!({ "conclusion": conclusion, "outputs": outputs, "reason": reason })
+        }
+        RunEvent::JobCancelRequested { reason, .. } | RunEvent::CancelRequested { reason } => {
+            json!({ "reason": reason })
+        }
+        RunEvent::RunFinished { conclusion } => json!({ "conclusion": conclusion, "jobs": report(state) }),
+        RunEvent::JobStarted { .. }
+        | RunEvent::JobReady { .. }
+        | RunEvent::JobClosed { .. }
+        | RunEvent::RunResumed => Value::Null,
+    };
+    if let Value::Object(details) = details {
+        line.extend(details);
+    }
+}
+
+/// The jobs of the final report: every matrix instance is its own entry.
+pub(crate) fn report(state: &RunState) -> Value {
+    let Some(plan) = &state.plan else { return json!([]) };
+    let entries = state.jobs.values().filter_map(|job| {
+        let planned = plan.job(&job.id)?;
+        Some(json!({
+            "id": job.id,
+            "name": job_name(state, planned, job),
+            "matrix": matrix(job),
+            "conclusion": job.conclusion,
+            "reason": job.reason,
+            "outputs": job.outputs,
+            "steps": steps(state, plan, planned, job),
+        }))
+    });
+    Value::Array(entries.collect())
+}
+
+fn steps(state: &RunState, _plan: &Plan, planned: &PlannedJob, job: &JobState) -> Value {
+    let one = |(index, step): (usize, &pawl_core::plan::PlannedStep)| {
+        let path = StepPath::top(index);
+        let over = job.steps.get(&path);
+        json!({
+            "index": index,
+            "id": if step.id.is_empty() { Value::Null } else { json!(step.id) },
+            "name": step_name(state, planned, job, &path),
+            "outcome": over.and_then(|step| step.outcome),
+            "conclusion": over.and_then(|step| step.conclusion),
+        })
+    };
+    Value::Array(planned.steps.iter().enumerate().map(one).collect())
+}
+
+/// Names are shown without secrets: an expression that needs one shows as it is written.
+fn no_secrets() -> Secrets {
+    Secrets(IndexMap::new())
+}
+
+/// The shown name of a job instance.
+pub(crate) fn job_name(state: &RunState, planned: &PlannedJob, job: &JobState) -> String {
+    let secrets = no_secrets();
+    match &state.plan {
+        Some(plan) => resolve::job_name(&Scope { state, plan, secrets: &secrets }, planned, job),
+        None => job.id.clone(),
+    }
+}
+
+/// The shown name of a step.
+pub(crate) fn step_name(state: &RunState, planned: &PlannedJob, job: &JobState, path: &StepPath) -> String {
+    let (Some(plan), Some(step)) = (&state.plan, planned.step(path)) else { return path.to_string() };
+    // Only a name with an expression needs contexts.
+    if step.name.as_ref().is_none_or(pawl_core::expr::Template::is_literal) {
+        return resolve::step_name(step, None);
+    }
+    let secrets = no_secrets();
+    let scope = Scope { state, plan, secrets: &secrets };
+    let contexts = scope.step(planned, job, path).ok();
+    resolve::step_name(step, contexts.as_ref().map(|(contexts, _)| contexts))
+}
