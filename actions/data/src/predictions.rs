@@ -10,10 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use bytes::Bytes;
 use indexmap::IndexMap;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::table::{ReadError, Table};
 
@@ -84,7 +87,9 @@ pub enum PairError {
         id: i64,
     },
     /// The files speak of different rows.
-    #[error("{count} ids of the {side} are not in the other file, for instance {id}: both models must be evaluated on the same rows")]
+    #[error(
+        "{count} ids of the {side} are not in the other file, for instance {id}: both models must be evaluated on the same rows"
+    )]
     Unmatched {
         /// `baseline` or `candidate`.
         side: &'static str,
@@ -94,7 +99,9 @@ pub enum PairError {
         id: i64,
     },
     /// The files disagree about a row itself.
-    #[error("id {id}: {what} differs between baseline and candidate: they were not evaluated on the same data")]
+    #[error(
+        "id {id}: {what} differs between baseline and candidate: they were not evaluated on the same data"
+    )]
     Differs {
         /// The id.
         id: i64,
@@ -141,19 +148,32 @@ impl Predictions {
     /// A missing column; a null, unreadable or impossible cell, with row and column.
     pub fn from_table(table: &Table) -> Result<Self, PredictionsError> {
         let column = |name: &'static str| {
-            table.column(name).ok_or_else(|| PredictionsError::NoColumn { file: table.source().to_owned(), column: name })
+            table.column(name).ok_or_else(|| PredictionsError::NoColumn {
+                file: table.source().to_owned(),
+                column: name,
+            })
         };
-        let cluster = table.column("cluster").map(|column| texts(table, column, "cluster")).transpose()?;
-        let slices = table.columns().iter().enumerate().filter(|(_, name)| !RESERVED.contains(&name.as_str()));
+        let cluster =
+            table.column("cluster").map(|column| texts(table, column, "cluster")).transpose()?;
+        let slices = table
+            .columns()
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| !RESERVED.contains(&name.as_str()));
         let slice = |column: usize| {
-            (0..table.rows()).map(|row| table.text(row, column).map(|text| text.into_owned())).collect()
+            (0..table.rows())
+                .map(|row| table.text(row, column).map(|text| text.into_owned()))
+                .collect()
         };
         Ok(Self {
             ids: cells(table, column("id")?, "id", read_id)?,
             y_true: cells(table, column("y_true")?, "y_true", read_label)?,
             y_pred: cells(table, column("y_pred")?, "y_pred", read_label)?,
             p: cells(table, column("p")?, "p", read_probability)?,
-            weight: table.column("weight").map(|column| cells(table, column, "weight", read_weight)).transpose()?,
+            weight: table
+                .column("weight")
+                .map(|column| cells(table, column, "weight", read_weight))
+                .transpose()?,
             cluster,
             slices: slices.map(|(column, name)| (name.clone(), slice(column))).collect(),
         })
@@ -170,6 +190,19 @@ impl Predictions {
     /// # Errors
     /// Vectors of different lengths, a slice with a reserved name, or what `out` says.
     pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), PredictionsError> {
+        self.write_parquet_with(out, &IndexMap::new())
+    }
+
+    /// Writes Parquet with entries in the file's own metadata, such as the digest of the model that predicted;
+    /// [`Predictions::parquet_metadata`] reads them.
+    ///
+    /// # Errors
+    /// Those of [`Predictions::write_parquet`].
+    pub fn write_parquet_with(
+        &self,
+        out: impl Write + Send,
+        metadata: &IndexMap<String, String>,
+    ) -> Result<(), PredictionsError> {
         self.check_shape()?;
         let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
             ("id", Arc::new(Int64Array::from(self.ids.clone())), false),
@@ -187,14 +220,35 @@ impl Predictions {
             columns.push((name, Arc::new(StringArray::from_iter(slice)), true));
         }
         let write = |error: &dyn std::fmt::Display| PredictionsError::Write(error.to_string());
-        let batch = RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| write(&error))?;
+        let batch =
+            RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| write(&error))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by("pawl".to_owned())
             .build();
-        let mut writer = ArrowWriter::try_new(out, batch.schema(), Some(properties)).map_err(|error| write(&error))?;
+        let mut writer = ArrowWriter::try_new(out, batch.schema(), Some(properties))
+            .map_err(|error| write(&error))?;
         writer.write(&batch).map_err(|error| write(&error))?;
+        for (name, value) in metadata {
+            writer.append_key_value_metadata(KeyValue::new(name.clone(), value.clone()));
+        }
         writer.close().map(|_| ()).map_err(|error| write(&error))
+    }
+
+    /// The entries of a Parquet file's own metadata, whoever wrote it.
+    ///
+    /// # Errors
+    /// When the bytes are not Parquet; `file` names them in the message.
+    pub fn parquet_metadata(
+        file: &str,
+        bytes: Vec<u8>,
+    ) -> Result<IndexMap<String, String>, PredictionsError> {
+        let reader = SerializedFileReader::new(Bytes::from(bytes))
+            .map_err(|error| ReadError::file(file, format!("is not Parquet: {error}")))?;
+        let entries = reader.metadata().file_metadata().key_value_metadata();
+        let entries = entries.map_or(&[][..], |entries| entries.as_slice());
+        let text = |entry: &KeyValue| Some((entry.key.clone(), entry.value.clone()?));
+        Ok(entries.iter().filter_map(text).collect())
     }
 
     fn check_shape(&self) -> Result<(), PredictionsError> {
@@ -207,8 +261,12 @@ impl Predictions {
             ("cluster", self.cluster.as_ref().map_or(rows, Vec::len)),
         ];
         let slices = self.slices.iter().map(|(name, slice)| (name.as_str(), slice.len()));
-        if let Some((name, length)) = lengths.into_iter().chain(slices).find(|(_, length)| *length != rows) {
-            return Err(PredictionsError::Shape(format!("{name} has {length} entries, id has {rows}")));
+        if let Some((name, length)) =
+            lengths.into_iter().chain(slices).find(|(_, length)| *length != rows)
+        {
+            return Err(PredictionsError::Shape(format!(
+                "{name} has {length} entries, id has {rows}"
+            )));
         }
         match self.slices.keys().find(|name| RESERVED.contains(&name.as_str())) {
             Some(name) => Err(PredictionsError::Shape(format!("a slice cannot be named '{name}'"))),
@@ -248,7 +306,12 @@ impl Predictions {
     }
 }
 
-fn paired(baseline: &Predictions, candidate: &Predictions, ids: Vec<i64>, rows: &[(usize, usize)]) -> Pair {
+fn paired(
+    baseline: &Predictions,
+    candidate: &Predictions,
+    ids: Vec<i64>,
+    rows: &[(usize, usize)],
+) -> Pair {
     let base: Vec<usize> = rows.iter().map(|row| row.0).collect();
     let cand: Vec<usize> = rows.iter().map(|row| row.1).collect();
     let mut slices: IndexMap<String, Vec<Option<String>>> =
@@ -285,7 +348,11 @@ fn index(side: &'static str, ids: &[i64]) -> Result<HashMap<i64, usize>, PairErr
     Ok(index)
 }
 
-fn unmatched(side: &'static str, ids: &[i64], other: &HashMap<i64, usize>) -> Result<(), PairError> {
+fn unmatched(
+    side: &'static str,
+    ids: &[i64],
+    other: &HashMap<i64, usize>,
+) -> Result<(), PairError> {
     let mut missing = ids.iter().filter(|id| !other.contains_key(id));
     match missing.next() {
         None => Ok(()),
@@ -301,14 +368,23 @@ fn cells<T>(
     read: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Result<Vec<T>, PredictionsError> {
     let cell = |row: usize| {
-        let bad = |reason: String| PredictionsError::Cell { file: table.source().to_owned(), row: row + 1, column: name, reason };
+        let bad = |reason: String| PredictionsError::Cell {
+            file: table.source().to_owned(),
+            row: row + 1,
+            column: name,
+            reason,
+        };
         let text = table.text(row, column).ok_or_else(|| bad("is null".to_owned()))?;
         read(&text).map_err(|wanted| bad(format!("is '{text}', not {wanted}")))
     };
     (0..table.rows()).map(cell).collect()
 }
 
-fn texts(table: &Table, column: usize, name: &'static str) -> Result<Vec<String>, PredictionsError> {
+fn texts(
+    table: &Table,
+    column: usize,
+    name: &'static str,
+) -> Result<Vec<String>, PredictionsError> {
     cells(table, column, name, |text| Ok(text.to_owned()))
 }
 
@@ -357,9 +433,12 @@ mod tests {
             p: ids.iter().map(|id| 1.0 / (1.0 + *id as f64)).collect(),
             weight: Some(ids.iter().map(|id| *id as f64 / 7.0).collect()),
             cluster: Some(ids.iter().map(|id| format!("c{}", id / 2)).collect()),
-            slices: [("plan".to_owned(), ids.iter().map(|id| (id % 2 == 0).then(|| "é,\"x".to_owned())).collect())]
-                .into_iter()
-                .collect(),
+            slices: [(
+                "plan".to_owned(),
+                ids.iter().map(|id| (id % 2 == 0).then(|| "é,\"x".to_owned())).collect(),
+            )]
+            .into_iter()
+            .collect(),
         }
     }
 
@@ -372,30 +451,62 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_always_the_same_bytes() {
         let written = predictions(&[3, 1, 2]);
-        let table = Table::from_bytes("p.parquet", Format::Parquet, parquet(&written)).expect("reads");
+        let table =
+            Table::from_bytes("p.parquet", Format::Parquet, parquet(&written)).expect("reads");
         assert_eq!(Predictions::from_table(&table).expect("reads"), written);
         assert_eq!(parquet(&written), parquet(&written));
     }
 
     #[test]
+    fn metadata_of_the_file_is_read_back_and_changes_no_prediction() {
+        let written = predictions(&[1, 2]);
+        let entries = [("pawl.model".to_owned(), "sha256:00".to_owned())].into_iter().collect();
+        let mut bytes = Vec::new();
+        written.write_parquet_with(&mut bytes, &entries).expect("writes");
+        let read = Predictions::parquet_metadata("p.parquet", bytes.clone()).expect("reads");
+        assert_eq!(read.get("pawl.model").map(String::as_str), Some("sha256:00"));
+        let table = Table::from_bytes("p.parquet", Format::Parquet, bytes).expect("reads");
+        assert_eq!(Predictions::from_table(&table).expect("reads"), written);
+        assert!(
+            !Predictions::parquet_metadata("p.parquet", parquet(&written))
+                .expect("reads")
+                .contains_key("pawl.model")
+        );
+        let error =
+            Predictions::parquet_metadata("p.parquet", b"text".to_vec()).expect_err("no Parquet");
+        assert!(error.to_string().starts_with("p.parquet is not Parquet: "), "{error}");
+    }
+
+    #[test]
     fn csv_is_read_as_well_and_bad_cells_are_named() {
         let read = |csv: &str| {
-            let table = Table::from_bytes("p.csv", Format::Csv { delimiter: b',' }, csv.into()).expect("a table");
+            let table = Table::from_bytes("p.csv", Format::Csv { delimiter: b',' }, csv.into())
+                .expect("a table");
             Predictions::from_table(&table).map_err(|error| error.to_string())
         };
         let good = read("id,y_true,y_pred,p,plan\n1,1,false,0.25,a\n2,0,true,1,\n").expect("reads");
         assert_eq!((good.y_true, good.p), (vec![true, false], vec![0.25, 1.0]));
         assert_eq!(good.slices["plan"], [Some("a".to_owned()), None]);
         let error = |row: &str| read(&format!("id,y_true,y_pred,p\n{row}\n")).expect_err("bad");
-        assert_eq!(error("1,1,1,1.5"), "p.csv: row 1, column 'p' is '1.5', not a probability from 0 to 1");
-        assert_eq!(error("1,2,1,0.5"), "p.csv: row 1, column 'y_true' is '2', not true, false, 1 or 0");
+        assert_eq!(
+            error("1,1,1,1.5"),
+            "p.csv: row 1, column 'p' is '1.5', not a probability from 0 to 1"
+        );
+        assert_eq!(
+            error("1,2,1,0.5"),
+            "p.csv: row 1, column 'y_true' is '2', not true, false, 1 or 0"
+        );
         assert_eq!(error(",1,1,0.5"), "p.csv: row 1, column 'id' is null");
-        assert_eq!(read("id,y_true,p\n").expect_err("bad"), "p.csv has no column 'y_pred'; predictions need id, y_true, y_pred and p");
+        assert_eq!(
+            read("id,y_true,p\n").expect_err("bad"),
+            "p.csv has no column 'y_pred'; predictions need id, y_true, y_pred and p"
+        );
     }
 
     #[test]
     fn pairs_are_joined_by_id() {
-        let pair = Predictions::pair(&predictions(&[3, 1, 2]), &predictions(&[2, 3, 1])).expect("pairs");
+        let pair =
+            Predictions::pair(&predictions(&[3, 1, 2]), &predictions(&[2, 3, 1])).expect("pairs");
         assert_eq!(pair.ids, [1, 2, 3]);
         assert_eq!(pair.baseline_p, pair.candidate_p);
         assert_eq!(pair.y_true, [false, true, false]);
@@ -405,9 +516,18 @@ mod tests {
     fn different_rows_are_never_compared() {
         let good = predictions(&[1, 2, 3]);
         let pair = |other: Predictions| Predictions::pair(&good, &other).expect_err("refused");
-        assert_eq!(pair(predictions(&[1, 2, 2])), PairError::DuplicateId { side: "candidate", id: 2 });
-        assert_eq!(pair(predictions(&[1, 2])), PairError::Unmatched { side: "baseline", count: 1, id: 3 });
-        assert_eq!(pair(predictions(&[1, 2, 3, 9])), PairError::Unmatched { side: "candidate", count: 1, id: 9 });
+        assert_eq!(
+            pair(predictions(&[1, 2, 2])),
+            PairError::DuplicateId { side: "candidate", id: 2 }
+        );
+        assert_eq!(
+            pair(predictions(&[1, 2])),
+            PairError::Unmatched { side: "baseline", count: 1, id: 3 }
+        );
+        assert_eq!(
+            pair(predictions(&[1, 2, 3, 9])),
+            PairError::Unmatched { side: "candidate", count: 1, id: 9 }
+        );
         let mut other = predictions(&[1, 2, 3]);
         other.y_true[1] = false;
         assert_eq!(pair(other), PairError::Differs { id: 2, what: "y_true" });
