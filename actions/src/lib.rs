@@ -4,6 +4,7 @@
 //! the model file.
 
 pub mod action;
+mod dataset;
 pub mod model;
 pub mod registry;
 pub mod serving;
@@ -15,8 +16,14 @@ pub mod baseline;
 pub mod checkout;
 #[path = "../download/mod.rs"]
 pub mod download;
+#[path = "../split/mod.rs"]
+pub mod split;
+#[path = "../train/mod.rs"]
+pub mod train;
 #[path = "../upload/mod.rs"]
 pub mod upload;
+#[path = "../validate/mod.rs"]
+pub mod validate;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -24,6 +24,9 @@ impl Builtin {
 /// Every built-in action, in the order in which a pipeline uses them.
 static BUILTINS: &[Builtin] = &[
     Builtin::Runner(&crate::checkout::Checkout),
+    Builtin::Job(&crate::validate::Validate),
+    Builtin::Job(&crate::split::Split),
+    Builtin::Job(&crate::train::Train),
     Builtin::Runner(&crate::baseline::Baseline),
     Builtin::Runner(&crate::upload::Upload),
     Builtin::Runner(&crate::download::Download),

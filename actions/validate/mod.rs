@@ -1,0 +1,109 @@
+//! `pawl/validate`: a data file against its contract.
+
+use crate::action::{
+    ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
+};
+use crate::dataset::Dataset;
+use indexmap::IndexMap;
+use pawl_core::ports::ActionOutcome;
+use pawl_data::{Contract, Table, ValidateOptions, ValidationReport, Verdict, validate};
+use std::sync::LazyLock;
+
+static MANIFEST: LazyLock<Manifest> =
+    LazyLock::new(|| built_in_manifest(include_str!("action.yml")));
+
+/// Largest contract: they are written by hand.
+const MAX_CONTRACT: u64 = 4 * 1024 * 1024;
+
+/// The action.
+pub struct Validate;
+
+impl JobAction for Validate {
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
+    }
+
+    fn run(&self, context: &JobContext<'_>, inputs: &Inputs) -> Result<ActionOutcome, ActionError> {
+        let path = inputs.text("contract");
+        let text = String::from_utf8(context.workspace.read(path, MAX_CONTRACT)?)
+            .map_err(|_| ActionError::input(format!("{path} is not UTF-8 text"), ""))?;
+        let contract = Contract::parse(path, &text)
+            .map_err(|error| ActionError::input(error.to_string(), ""))?;
+        let data = Dataset::open(&context.workspace, inputs.text("data"))?;
+        let options = ValidateOptions {
+            schema: inputs.get("schema").map(str::to_owned),
+            tables: other_tables(context, inputs)?,
+        };
+        let report = validate(&contract, &data.table, &options)
+            .map_err(|error| ActionError::input(error.to_string(), ""))?;
+        log(context, &report);
+        Ok(outcome(&report, &data.digest))
+    }
+}
+
+fn other_tables(
+    context: &JobContext<'_>,
+    inputs: &Inputs,
+) -> Result<IndexMap<String, Table>, ActionError> {
+    let mut tables = IndexMap::new();
+    for line in inputs.list("tables") {
+        let Some((name, path)) = line.split_once('=') else {
+            return Err(ActionError::input(
+                format!("{line:?} in the input tables is not name=path"),
+                "give one table a line, such as plans=data/plans.csv",
+            ));
+        };
+        let table = Dataset::open(&context.workspace, path.trim())?.table;
+        tables.insert(name.trim().to_owned(), table);
+    }
+    Ok(tables)
+}
+
+fn log(context: &JobContext<'_>, report: &ValidationReport) {
+    for check in report.checks.iter().filter(|check| check.verdict != Verdict::Pass) {
+        (context.log)(format!(
+            "{}: {}: expected {}, {} failing rows{}",
+            word(check.verdict),
+            check.id,
+            check.expected,
+            check.failing_rows,
+            check
+                .samples
+                .first()
+                .map_or(String::new(), |s| format!(", the first is row {}", s.row))
+        ));
+    }
+    (context.log)(format!(
+        "{} rows, {} checks: {}",
+        report.rows,
+        report.checks.len(),
+        word(report.verdict)
+    ));
+}
+
+fn outcome(report: &ValidationReport, digest: &str) -> ActionOutcome {
+    let success = matches!(report.verdict, Verdict::Pass | Verdict::Warn);
+    let json = serde_json::to_value(report).expect("a report holds texts and numbers only");
+    let mut outcome = succeeded(json);
+    outcome.success = success;
+    outcome.reason = (!success).then(|| {
+        let failed = report.checks.iter().filter(|check| check.verdict >= Verdict::Fail).count();
+        format!("the data breaks {failed} of the {} rules of its contract", report.checks.len())
+    });
+    outcome.outputs.insert("verdict".to_owned(), word(report.verdict).to_owned());
+    outcome.outputs.insert("rows".to_owned(), report.rows.to_string());
+    outcome.outputs.insert("data-digest".to_owned(), digest.to_owned());
+    outcome
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Warn => "warn",
+        Verdict::Fail => "fail",
+        Verdict::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests;

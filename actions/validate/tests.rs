@@ -1,0 +1,69 @@
+use super::Validate;
+use crate::model::digest;
+use crate::testing::Bench;
+
+const CONTRACT: &str = "
+apiVersion: v3.1.0
+kind: DataContract
+id: visits
+version: 1.0.0
+status: active
+schema:
+  - name: visits
+    properties:
+      - name: age
+        logicalType: integer
+        required: true
+      - name: plan
+        logicalType: string
+";
+
+fn run(data: &str, contract: &str) -> Result<pawl_core::ports::ActionOutcome, String> {
+    let bench = Bench::new();
+    bench.workspace().write("d.csv", data.as_bytes()).unwrap();
+    bench.workspace().write("c.yml", contract.as_bytes()).unwrap();
+    let outcome = bench.run_job(&Validate, &[("data", "d.csv"), ("contract", "c.yml")]);
+    outcome.map_err(|error| {
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    })
+}
+
+#[test]
+fn data_that_keeps_the_contract_passes() {
+    let data = "age,plan\n30,free\n40,paid\n";
+    let outcome = run(data, CONTRACT).unwrap();
+    assert!(outcome.success);
+    assert_eq!(outcome.outputs["verdict"], "pass");
+    assert_eq!(outcome.outputs["rows"], "2");
+    assert_eq!(outcome.outputs["data-digest"], digest(data.as_bytes()));
+    assert_eq!(outcome.report["rows"], 2);
+}
+
+#[test]
+fn data_that_breaks_it_is_a_failed_result_with_the_rows() {
+    let outcome = run("age,plan\n30,free\n,paid\n", CONTRACT).unwrap();
+    assert!(!outcome.success);
+    assert_eq!(outcome.outputs["verdict"], "fail");
+    assert!(outcome.reason.unwrap().starts_with("the data breaks 1 of the "));
+    let checks = outcome.report["checks"].as_array().unwrap();
+    let failed: Vec<_> = checks.iter().filter(|check| check["verdict"] == "fail").collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["column"], "age");
+    assert_eq!(failed[0]["samples"][0]["row"], 2);
+}
+
+#[test]
+fn a_contract_or_file_that_cannot_be_read_is_wrong_input() {
+    let broken = CONTRACT.replace("logicalType: string", "logicalTipe: string");
+    assert!(run("age,plan\n1,a\n", &broken).unwrap_err().contains("logicalTipe"));
+    assert!(run("age,plan\n1\n", CONTRACT).unwrap_err().contains("d.csv"));
+    let bench = Bench::new();
+    let given = [("data", "none.csv"), ("contract", "c.yml")];
+    assert_eq!(bench.run_job(&Validate, &given).unwrap_err().exit_code(), 2);
+    bench.workspace().write("c.yml", CONTRACT.as_bytes()).unwrap();
+    bench.workspace().write("d.csv", b"age,plan\n1,a\n").unwrap();
+    let given = [("data", "d.csv"), ("contract", "c.yml"), ("tables", "plans")];
+    let error = bench.run_job(&Validate, &given).unwrap_err();
+    assert!(error.to_string().contains("is not name=path"), "{error}");
+}
