@@ -1,0 +1,73 @@
+//! `pawl check`.
+
+use pawl_tests::pawl::Pawl;
+use pawl_tests::project::Project;
+use serde_json::json;
+
+const GOOD: &str = "\
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - run: echo fine
+";
+
+const BAD: &str = "\
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    needs: [two]
+    steps:
+      - run: echo ${{ github.ref
+      - name: nothing to do
+";
+
+#[test]
+fn a_good_file_is_0_and_an_empty_list() {
+    let project = Project::new().file("good.yml", GOOD);
+    let outcome = Pawl::new(&project).args(["check", "good.yml", "--format", "json"]).run();
+    assert_eq!(outcome.code(0).json(), json!({ "diagnostics": [] }));
+    outcome.stderr_is("");
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_place_code_and_help() {
+    let project = Project::new().file("bad.yml", BAD);
+    let outcome = Pawl::new(&project).args(["check", "bad.yml", "--format", "json"]).run();
+    let found = outcome.code(2).json();
+    let all = found["diagnostics"].as_array().expect("a list of diagnostics");
+    let codes: Vec<_> = all.iter().map(|one| (one["line"].clone(), one["code"].clone())).collect();
+    for expected in [(json!(5), json!("unknown-need")), (json!(7), json!("expression-syntax")), (json!(8), json!("step-kind"))] {
+        assert!(codes.contains(&expected), "{expected:?} is missing in {found:#}");
+    }
+    for one in all {
+        assert_eq!(one["file"], "bad.yml");
+        assert!(one["column"].as_u64().is_some_and(|column| column > 0), "{one}");
+        assert!(["error", "warning", "info"].contains(&one["severity"].as_str().unwrap_or_default()), "{one}");
+        assert!(one["message"].as_str().is_some_and(|message| !message.is_empty()), "{one}");
+    }
+}
+
+#[test]
+fn people_see_the_line_with_a_caret() {
+    let project = Project::new().file("bad.yml", BAD);
+    let outcome = Pawl::new(&project).args(["check", "bad.yml"]).run();
+    outcome.code(2);
+    let shown = format!("{}{}", outcome.stdout(), outcome.stderr());
+    assert!(shown.contains("bad.yml:5:") && shown.contains("needs: [two]") && shown.contains('^'), "{shown}");
+}
+
+#[test]
+fn an_alias_bomb_is_a_diagnostic_and_not_a_full_memory() {
+    let mut bomb = String::from("on: push\nx0: &x0 [a, a, a, a, a, a, a, a, a, a]\n");
+    for level in 1..12 {
+        let aliases = vec![format!("*x{}", level - 1); 10].join(", ");
+        bomb.push_str(&format!("x{level}: &x{level} [{aliases}]\n"));
+    }
+    let project = Project::new().file("bomb.yml", &bomb);
+    let outcome = Pawl::new(&project).args(["check", "bomb.yml", "--format", "json"]).run();
+    let found = outcome.code(2).json();
+    assert!(!found["diagnostics"].as_array().expect("a list of diagnostics").is_empty());
+}

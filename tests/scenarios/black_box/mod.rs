@@ -1,0 +1,11 @@
+//! The real program against the contracts of `docs/events.md` and `docs/exit-codes.md`.
+
+mod actions;
+mod cancellation;
+mod checking;
+mod events;
+mod exit_codes;
+mod limits;
+mod planning;
+mod recovery;
+mod secrets;

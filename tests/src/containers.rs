@@ -1,0 +1,59 @@
+//! The container engine, asked with its own client: an opinion that is independent of ours.
+
+use crate::repository::root;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The image of most scenarios: a static busybox, made by a script and not pulled.
+///
+/// # Panics
+/// The engine does not answer. A missing engine is a failure, never a skipped test.
+pub fn busybox() -> &'static str {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let script = root().join("tests/images/busybox.sh");
+        let output = Command::new("sh").arg(script).output().expect("sh starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+    "pawl-test/busybox:1"
+}
+
+/// `--image` for jobs that ask for `ubuntu-latest`.
+///
+/// # Panics
+/// As [`busybox`].
+pub fn image_option() -> String {
+    format!("--image=ubuntu-latest={}", busybox())
+}
+
+/// Names of a run's containers, running or not.
+///
+/// # Panics
+/// The engine does not answer.
+pub fn of_run(run: &str) -> Vec<String> {
+    let filter = format!("name=pawl-{run}");
+    let names = docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]);
+    names.lines().map(str::to_owned).collect()
+}
+
+/// Runs a command in a container.
+///
+/// # Panics
+/// It fails.
+pub fn exec(container: &str, command: &[&str]) -> String {
+    docker(&[&["exec", container], command].concat())
+}
+
+/// Ends a container as a crashed host would.
+///
+/// # Panics
+/// There is no such container.
+pub fn remove(container: &str) {
+    docker(&["rm", "--force", container]);
+}
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().expect("the docker client starts");
+    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("names are UTF-8")
+}
