@@ -206,7 +206,7 @@ fn insert_forms(value: &str, patterns: &mut BTreeSet<String>) {
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Base64 of the value where `shift` other bytes stand before it, in both alphabets: the characters that the value alone
-/// decides. With nothing after it, also the last character, which holds its last bits.
+/// decides. With nothing after it, also the last character, which holds its last bits, and the padding.
 fn base64_forms(value: &[u8], shift: usize) -> Vec<String> {
     let mut bytes = vec![0; shift];
     bytes.extend_from_slice(value);
@@ -214,13 +214,11 @@ fn base64_forms(value: &[u8], shift: usize) -> Vec<String> {
     // Character i holds bits 6i to 6i+5; the value has bits 8*shift to 8*len.
     let start = (8 * shift).div_ceil(6);
     let sure = 8 * bytes.len() / 6;
-    let mut forms = Vec::new();
-    for end in [sure, encoded.len()] {
-        let form = &encoded[start.min(end)..end];
-        forms.push(form.to_owned());
-        forms.push(form.replace('+', "-").replace('/', "_"));
-    }
-    forms
+    let padding = "=".repeat((4 - encoded.len() % 4) % 4);
+    let ends = [(sure, ""), (encoded.len(), ""), (encoded.len(), padding.as_str())];
+    let forms = ends.map(|(end, padding)| format!("{}{padding}", &encoded[start.min(end)..end]));
+    let other_alphabet = forms.clone().map(|form| form.replace('+', "-").replace('/', "_"));
+    forms.into_iter().chain(other_alphabet).collect()
 }
 
 /// Base64 without padding.

@@ -1,0 +1,600 @@
+//! One run's loop: take in what happened, ask core what follows, write it down durably, and only then do it.
+
+use crate::cancel::{Asked, Cancel};
+use crate::drive::{SIGNALS, Signal, StepKey, Teller};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::facts;
+use crate::lines::{LineReader, remark};
+use crate::mask::Masker;
+use crate::scrub::Scrubber;
+use crate::vault::Vault;
+use crate::workspace::RunFolder;
+use futures_util::FutureExt;
+use pawl_core::contexts::{Scope, Secrets, is_cancelled};
+use pawl_core::decide::{Effect, Situation, decide};
+use pawl_core::event::{Conclusion, Level, Recorded, RunEvent, UnixMs};
+use pawl_core::finish::StopReason;
+use pawl_core::ids::{JobKey, RunId, StepPath, StepUid};
+use pawl_core::plan::Plan;
+use pawl_core::ports::{ExecutorError, RunFacts};
+use pawl_core::state::{JobPhase, RunState};
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Durable events that may wait for the reader before the loop stops taking in what steps print.
+const OUTBOX: usize = 4096;
+
+/// Signals that are taken in before the loop decides and writes. More would delay decisions behind a flood of lines.
+const BATCH: usize = 512;
+
+/// Rounds of decisions before they are written down, so that a long chain of them does not pile up in memory.
+const ROUNDS: usize = 256;
+
+/// Times that decisions may fill [`ROUNDS`] in a row before we say that they never come to rest. A chain is at most as
+/// long as the plan has steps, and plans of more than two million steps do not fit anywhere else either.
+const UNRESTED: usize = 10_000;
+
+/// Time beyond the ladder after which a step that would not end is given up.
+const ABANDON_MS: UnixMs = 30_000;
+
+/// Why the run cannot go on although its workflow is not to blame. The first one is told.
+pub(crate) enum Trouble {
+    Environment { message: String, hint: String },
+    Internal(String),
+}
+
+/// What the coordinator knows of a step under way, besides its state.
+pub(crate) struct LiveStep {
+    pub(crate) uid: StepUid,
+    pub(crate) reader: LineReader,
+    /// Lines that the journal has already: after a restart they are read again for their commands, not shown again.
+    pub(crate) known_lines: u64,
+    pub(crate) started: bool,
+    pub(crate) started_ms: UnixMs,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) stop: Option<StopReason>,
+    /// Set once a stop is under way: when to give the step up.
+    pub(crate) abandon_at: Option<UnixMs>,
+    /// A built-in action in this process; it has no sandbox to be stopped in.
+    pub(crate) is_action: bool,
+    pub(crate) task: Option<AbortHandle>,
+}
+
+/// What the coordinator knows of a job under way, besides its state.
+#[derive(Default)]
+pub(crate) struct LiveJob {
+    pub(crate) opening: Option<AbortHandle>,
+    /// After a restart: its sandbox is being made sure of, and steps wait here.
+    pub(crate) is_reopening: bool,
+    pub(crate) deferred: Vec<(StepPath, u32)>,
+    pub(crate) is_closing: bool,
+    /// It was opened after the run was cancelled (`if: always()`): that cancellation does not concern it.
+    pub(crate) is_after_cancel: bool,
+}
+
+/// One run under way.
+pub(crate) struct Coordinator<'e> {
+    pub(crate) engine: &'e Engine,
+    pub(crate) run: RunId,
+    pub(crate) secrets: Secrets,
+    pub(crate) state: RunState,
+    pub(crate) scrubber: Scrubber,
+    pub(crate) facts: RunFacts,
+    pub(crate) folder: RunFolder,
+    pub(crate) live: HashMap<StepKey, LiveStep>,
+    pub(crate) jobs: HashMap<JobKey, LiveJob>,
+    /// Signals of the loop to itself, taken in before any other.
+    pub(crate) pending: VecDeque<Signal>,
+    pub(crate) trouble: Option<Trouble>,
+    /// A second request to stop came: nothing is started any more.
+    pub(crate) is_killed: bool,
+    /// A sandbox may be left although its job is closed.
+    pub(crate) needs_sweep: bool,
+    /// Recorded in the state, not yet in the journal.
+    batch: Vec<Recorded>,
+    /// To be done once the batch is durable.
+    todo: Vec<Effect>,
+    /// Named anew by every decision.
+    standing: Vec<Effect>,
+    wake: Option<UnixMs>,
+    warnings: Vec<String>,
+    outbox: VecDeque<Recorded>,
+    sink: Option<mpsc::Sender<Recorded>>,
+    teller: Teller,
+    signals: mpsc::Receiver<Signal>,
+    tasks: JoinSet<()>,
+    asked: watch::Receiver<Asked>,
+    /// Keeps the channel of `asked` open.
+    _cancel: Cancel,
+}
+
+impl<'e> Coordinator<'e> {
+    pub(crate) fn new(
+        engine: &'e Engine,
+        run: &RunId,
+        secrets: Secrets,
+        facts: RunFacts,
+        sink: mpsc::Sender<Recorded>,
+        cancel: &Cancel,
+    ) -> Result<Self, EngineError> {
+        let folder = RunFolder::new(&engine.work, run);
+        let nonce = folder.nonce().map_err(|e| workspace_error(engine, &e))?;
+        let (masker, refused) = Masker::with_secrets(&secrets.0);
+        let vault = Vault::new(nonce, &secrets.0);
+        let (sender, signals) = mpsc::channel(SIGNALS);
+        Ok(Self {
+            engine,
+            run: run.clone(),
+            secrets,
+            state: RunState::new(),
+            scrubber: Scrubber { masker, vault },
+            facts: RunFacts { run: run.0.clone(), ..facts },
+            folder,
+            live: HashMap::new(),
+            jobs: HashMap::new(),
+            pending: VecDeque::new(),
+            trouble: None,
+            is_killed: false,
+            needs_sweep: false,
+            batch: Vec::new(),
+            todo: Vec::new(),
+            standing: Vec::new(),
+            wake: None,
+            warnings: refused.iter().map(|(name, why)| format!("secret {name}: {why}")).collect(),
+            outbox: VecDeque::new(),
+            sink: Some(sink),
+            teller: Teller(sender),
+            signals,
+            tasks: JoinSet::new(),
+            asked: cancel.watch(),
+            _cancel: cancel.clone(),
+        })
+    }
+
+    // ------------------------------------------------------------ events
+
+    /// Takes an event into the state and into the batch that is written next. Nothing else changes the state.
+    pub(crate) fn record(&mut self, mut event: RunEvent) -> Result<(), EngineError> {
+        for name in self.scrubber.scrub(&mut event) {
+            self.warn_of_dropped_output(&event, &name)?;
+        }
+        let recorded = Recorded { seq: self.state.last_seq + 1, time_ms: self.now(), event };
+        self.apply(&recorded)?;
+        self.batch.push(recorded);
+        Ok(())
+    }
+
+    fn apply(&mut self, recorded: &Recorded) -> Result<(), EngineError> {
+        self.state.apply(recorded)?;
+        facts::learn(&mut self.facts, &recorded.event, &self.state);
+        if let RunEvent::JobStarted { job } = &recorded.event {
+            let live = self.jobs.entry(job.clone()).or_default();
+            live.is_after_cancel = self.state.cancel.is_some();
+        }
+        Ok(())
+    }
+
+    fn warn_of_dropped_output(&mut self, event: &RunEvent, name: &str) -> Result<(), EngineError> {
+        let RunEvent::JobFinished { job, .. } = event else { return Ok(()) };
+        let last = self.state.jobs.get(job).and_then(|job| job.steps.keys().next_back().cloned());
+        let message = format!("output {name} of job {job} was dropped, because it holds a secret");
+        self.annotate(job, &last.unwrap_or_else(|| StepPath::top(0)), Level::Warning, message)
+    }
+
+    /// Leaves a remark of ours at a step.
+    pub(crate) fn annotate(
+        &mut self,
+        job: &JobKey,
+        step: &StepPath,
+        level: Level,
+        message: String,
+    ) -> Result<(), EngineError> {
+        self.record(RunEvent::StepAnnotated {
+            job: job.clone(),
+            step: step.clone(),
+            annotation: remark(level, message),
+        })
+    }
+
+    /// Takes in what an earlier process wrote.
+    pub(crate) fn recall(&mut self, events: &[Recorded]) -> Result<(), EngineError> {
+        events.iter().try_for_each(|recorded| self.apply(recorded))
+    }
+
+    /// Writes the batch. When this returns, its events would survive a power cut and may be shown.
+    pub(crate) async fn commit(&mut self) -> Result<(), EngineError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let expected = self.state.last_seq - self.batch.len() as u64;
+        self.engine.journal.append(&self.run, expected, &self.batch).await?;
+        if self.sink.is_some() {
+            self.outbox.extend(self.batch.drain(..));
+        } else {
+            self.batch.clear();
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ the loop
+
+    /// Carries the run to its end.
+    pub(crate) async fn drive(mut self) -> Result<RunState, EngineError> {
+        let outcome = Box::pin(self.turn()).await;
+        if let Err(error) = outcome {
+            self.give_up(&error).await;
+            return Err(error);
+        }
+        self.finish().await
+    }
+
+    async fn turn(&mut self) -> Result<(), EngineError> {
+        let mut unrested = 0;
+        loop {
+            let is_rested = self.settle()?;
+            self.commit().await?;
+            self.perform();
+            if self.is_over() {
+                return Ok(());
+            }
+            unrested = if is_rested { 0 } else { unrested + 1 };
+            if unrested > UNRESTED {
+                return Err(EngineError::Internal("decisions do not come to rest".to_owned()));
+            }
+            if is_rested && self.pending.is_empty() {
+                self.wait().await?;
+            }
+            while let Some(signal) = self.pending.pop_front() {
+                self.take(signal)?;
+            }
+            self.check_clocks()?;
+        }
+    }
+
+    /// True once the run's last event is in the journal.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.conclusion.is_some() && self.batch.is_empty()
+    }
+
+    pub(crate) fn into_state(self) -> RunState {
+        self.state
+    }
+
+    /// Asks core until nothing new follows. False when it was interrupted to write the batch.
+    fn settle(&mut self) -> Result<bool, EngineError> {
+        for _ in 0..ROUNDS {
+            let mut is_quiet = !self.end_cancelled_openings()?;
+            let situation = Situation {
+                now_ms: self.now(),
+                secrets: &self.secrets,
+                max_jobs: self.engine.limits.max_jobs,
+            };
+            let effects = decide(&self.state, &situation);
+            self.wake = None;
+            self.standing.clear();
+            for effect in effects {
+                is_quiet &= !self.intend(effect)?;
+            }
+            if is_quiet {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes an effect down. True when that changed the state.
+    fn intend(&mut self, effect: Effect) -> Result<bool, EngineError> {
+        match effect {
+            Effect::Record(event) => self.record(event)?,
+            Effect::OpenJob { ref job } => {
+                self.record(RunEvent::JobStarted { job: job.clone() })?;
+                self.todo.push(effect);
+            }
+            Effect::StartStep { ref job, ref step, attempt } => {
+                let (job, step) = (job.clone(), step.clone());
+                self.record(RunEvent::StepIntended { job, step, attempt })?;
+                self.todo.push(effect);
+            }
+            Effect::StopStep { .. } | Effect::CloseJob { .. } => {
+                self.standing.push(effect);
+                return Ok(false);
+            }
+            Effect::WakeAt(time) => {
+                self.wake = Some(self.wake.map_or(time, |wake| wake.min(time)));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A sandbox may take minutes to make (an image is pulled): cancellation does not wait for it.
+    fn end_cancelled_openings(&mut self) -> Result<bool, EngineError> {
+        let opening = self.state.jobs.iter().filter(|(_, job)| job.phase == JobPhase::Opening);
+        let is_immune = |key: &JobKey| {
+            !self.is_killed && self.jobs.get(key).is_some_and(|live| live.is_after_cancel)
+        };
+        let cancelled: Vec<(JobKey, Option<String>)> = opening
+            .filter(|(key, job)| job.cancel.is_some() || !is_immune(key))
+            .filter(|(_, job)| is_cancelled(&self.state, job))
+            .map(|(key, job)| (key.clone(), job.cancel.clone().or(self.state.cancel.clone())))
+            .collect();
+        for (job, reason) in &cancelled {
+            let live = self.jobs.entry(job.clone()).or_default();
+            if let Some(opening) = live.opening.take() {
+                opening.abort();
+                // The container engine may still be at it.
+                self.needs_sweep = true;
+            }
+            self.todo.retain(|effect| *effect != Effect::OpenJob { job: job.clone() });
+            self.end_job(job, Conclusion::Cancelled, reason.clone())?;
+        }
+        Ok(!cancelled.is_empty())
+    }
+
+    /// Ends a job before it had any steps to run.
+    pub(crate) fn end_job(
+        &mut self,
+        job: &JobKey,
+        conclusion: Conclusion,
+        reason: Option<String>,
+    ) -> Result<(), EngineError> {
+        self.record(RunEvent::JobFinished {
+            job: job.clone(),
+            conclusion,
+            tolerated: false,
+            outputs: Default::default(),
+            reason,
+        })
+    }
+
+    /// Does what was written down.
+    fn perform(&mut self) {
+        for effect in std::mem::take(&mut self.todo) {
+            match effect {
+                Effect::OpenJob { job } => self.open_job(job),
+                Effect::StartStep { job, step, attempt } => {
+                    self.start_step(StepKey { job, step, attempt });
+                }
+                _ => {}
+            }
+        }
+        for effect in std::mem::take(&mut self.standing) {
+            match effect {
+                Effect::StopStep { job, step, attempt } => {
+                    self.stop_step(&StepKey { job, step, attempt }, StopReason::Cancelled);
+                }
+                Effect::CloseJob { job } => self.close_job(job),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until there is something to take in: a signal, a request to stop, a time that has come. Meanwhile durable events
+    /// go out to the reader.
+    async fn wait(&mut self) -> Result<(), EngineError> {
+        while self.tasks.try_join_next().is_some() {}
+        loop {
+            let pause = self.pause();
+            let is_roomy = self.outbox.len() < OUTBOX;
+            let has_mail = !self.outbox.is_empty();
+            tokio::select! {
+                biased;
+                changed = self.asked.changed() => {
+                    if changed.is_ok() {
+                        return self.take_request();
+                    }
+                }
+                is_open = send_one(self.sink.as_ref(), &mut self.outbox), if has_mail => {
+                    if !is_open {
+                        self.sink = None;
+                        self.outbox.clear();
+                    }
+                }
+                signal = self.signals.recv(), if is_roomy => {
+                    self.pending.extend(signal);
+                    self.take_waiting().await;
+                    return Ok(());
+                }
+                () = sleep(pause) => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes what else is there already, so that it shares one write. Giving way a few times lets tasks that are just about to
+    /// tell something do so.
+    async fn take_waiting(&mut self) {
+        for _ in 0..4 {
+            while self.pending.len() < BATCH {
+                let Ok(signal) = self.signals.try_recv() else { break };
+                self.pending.push_back(signal);
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Time until a clock of ours strikes.
+    fn pause(&self) -> Option<Duration> {
+        let limits = self.live.values().flat_map(|step| [step.timeout_at(), step.abandon_at]);
+        let next = limits.flatten().chain(self.wake).min()?;
+        Some(Duration::from_millis(u64::try_from(next - self.now()).unwrap_or(0)))
+    }
+
+    fn check_clocks(&mut self) -> Result<(), EngineError> {
+        let now = self.now();
+        let due = |at: Option<UnixMs>| at.is_some_and(|at| at <= now);
+        let over = |time: fn(&LiveStep) -> Option<UnixMs>| -> Vec<StepKey> {
+            let over = self.live.iter().filter(|(_, step)| due(time(step)));
+            over.map(|(key, _)| key.clone()).collect()
+        };
+        let (timed_out, abandoned) = (over(LiveStep::timeout_at), over(|step| step.abandon_at));
+        for key in timed_out {
+            self.stop_step(&key, StopReason::Timeout);
+        }
+        for key in abandoned {
+            self.abandon_step(&key)?;
+        }
+        Ok(())
+    }
+
+    fn take_request(&mut self) -> Result<(), EngineError> {
+        let asked = self.asked.borrow_and_update().clone();
+        if asked.times == 0 {
+            return Ok(());
+        }
+        if self.state.cancel.is_none() {
+            self.record(RunEvent::CancelRequested { reason: asked.reason })?;
+        }
+        if asked.times > 1 && !self.is_killed {
+            self.is_killed = true;
+            self.kill_all();
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------ the end
+
+    async fn finish(mut self) -> Result<RunState, EngineError> {
+        while !self.outbox.is_empty() {
+            if !send_one(self.sink.as_ref(), &mut self.outbox).await {
+                break;
+            }
+        }
+        if self.needs_sweep
+            && let Err(error) = self.engine.executor.close_run(&self.run).await
+        {
+            tracing::warn!(run = %self.run, %error, "sandboxes may be left");
+        }
+        let is_kept = self.engine.limits.keep_failed_workspaces
+            && self.state.conclusion != Some(Conclusion::Success);
+        if !is_kept {
+            let folder = self.folder.clone();
+            let removed = tokio::task::spawn_blocking(move || folder.remove()).await;
+            if let Ok(Err(error)) = removed {
+                tracing::warn!(run = %self.run, %error, "the workspaces could not be removed");
+            }
+        }
+        match self.trouble {
+            None => Ok(self.state),
+            Some(Trouble::Internal(text)) => Err(EngineError::Internal(text)),
+            Some(Trouble::Environment { message, hint }) => {
+                Err(EngineError::Environment { message, hint, state: Box::new(self.state) })
+            }
+        }
+    }
+
+    /// The journal does not take events any more, so nothing may be done. Sandboxes are ended, unless another process has
+    /// taken the run over: then they are its own.
+    async fn give_up(&mut self, error: &EngineError) {
+        use pawl_core::ports::JournalError::Conflict;
+        self.tasks.shutdown().await;
+        if matches!(error, EngineError::Journal(Conflict { .. })) {
+            return;
+        }
+        if let Err(error) = self.engine.executor.close_run(&self.run).await {
+            tracing::warn!(run = %self.run, %error, "sandboxes may be left");
+        }
+    }
+
+    // ------------------------------------------------------------ small things
+
+    /// Now, and never before the last event: clocks are set back at times.
+    pub(crate) fn now(&self) -> UnixMs {
+        self.engine.clock.now_ms().max(self.state.last_ms)
+    }
+
+    pub(crate) fn plan(&self) -> Result<Arc<Plan>, EngineError> {
+        let plan = self.state.plan.clone();
+        plan.ok_or_else(|| EngineError::Internal("the run has no plan".to_owned()))
+    }
+
+    pub(crate) fn scope<'a>(&'a self, plan: &'a Plan) -> Scope<'a> {
+        Scope { state: &self.state, plan, secrets: &self.secrets }
+    }
+
+    /// Starts a task. One that panics tells `fallback`, so that nobody waits for it for ever.
+    pub(crate) fn spawn<W>(&mut self, fallback: Signal, work: impl FnOnce(Teller) -> W) -> AbortHandle
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let teller = self.teller.clone();
+        let work = AssertUnwindSafe(work(teller.clone())).catch_unwind();
+        self.tasks.spawn(async move {
+            if work.await.is_err() {
+                teller.tell(fallback).await;
+            }
+        })
+    }
+
+    /// Remembers whose fault an executor's error is, and ends the run in order when it is not the workflow's. Gives the reason
+    /// in words.
+    pub(crate) fn blame(&mut self, error: ExecutorError) -> Result<String, EngineError> {
+        let (text, trouble) = match error {
+            ExecutorError::Request { message, hint } if hint.is_empty() => return Ok(message),
+            ExecutorError::Request { message, hint } => return Ok(format!("{message}: {hint}")),
+            ExecutorError::Environment { message, hint } => {
+                (message.clone(), Trouble::Environment { message, hint })
+            }
+            ExecutorError::Internal(text) => (text.clone(), Trouble::Internal(text)),
+        };
+        self.trouble.get_or_insert(trouble);
+        self.needs_sweep = true;
+        if self.state.cancel.is_none() && self.state.conclusion.is_none() {
+            self.record(RunEvent::CancelRequested { reason: text.clone() })?;
+        }
+        Ok(text)
+    }
+
+    /// Warnings about the run as a whole are left at its first step.
+    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// When to give up a step that is being stopped from now on.
+    pub(crate) fn abandon_time(&self) -> UnixMs {
+        let ladder = self.engine.limits.ladder;
+        let ladder_ms = if self.is_killed { 0 } else { ladder.interrupt_ms + ladder.terminate_ms };
+        self.now().saturating_add_unsigned(ladder_ms).saturating_add(ABANDON_MS)
+    }
+}
+
+impl LiveStep {
+    fn timeout_at(&self) -> Option<UnixMs> {
+        let limit = self.timeout_ms.filter(|_| self.stop.is_none())?;
+        Some(self.started_ms.saturating_add_unsigned(limit))
+    }
+}
+
+pub(crate) fn workspace_error(engine: &Engine, error: &std::io::Error) -> EngineError {
+    EngineError::Workspace {
+        folder: engine.work.display().to_string(),
+        message: error.to_string(),
+    }
+}
+
+async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sends the first event, and as many more as there is room for. False when the reader went away. Nothing is lost when the
+/// future is dropped.
+async fn send_one(sink: Option<&mpsc::Sender<Recorded>>, outbox: &mut VecDeque<Recorded>) -> bool {
+    let Some(sink) = sink else { return false };
+    let Ok(mut permit) = sink.reserve().await else { return false };
+    while let Some(event) = outbox.pop_front() {
+        permit.send(event);
+        match sink.try_reserve() {
+            Ok(next) if !outbox.is_empty() => permit = next,
+            _ => break,
+        }
+    }
+    true
+}
