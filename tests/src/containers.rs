@@ -54,6 +54,10 @@ pub fn remove(container: &str) {
 
 fn docker(args: &[&str]) -> String {
     let output = Command::new("docker").args(args).output().expect("the docker client starts");
-    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "docker {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).expect("names are UTF-8")
 }

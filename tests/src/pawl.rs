@@ -33,7 +33,15 @@ pub fn binary() -> &'static Path {
 fn build() -> PathBuf {
     let output = Command::new(cargo())
         .current_dir(root())
-        .args(["build", "--package", "pawl", "--bin", "pawl", "--message-format", "json-render-diagnostics"])
+        .args([
+            "build",
+            "--package",
+            "pawl",
+            "--bin",
+            "pawl",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo answers");
@@ -111,7 +119,8 @@ impl Pawl {
         let mut command = Command::new(binary());
         command.args(&self.args).env_clear().envs(self.env).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut stderr = child.stderr.take().expect("stderr is piped");
         let (sender, lines) = channel();
@@ -279,7 +288,8 @@ impl Outcome {
     #[track_caller]
     pub fn json(&self) -> Value {
         let text = self.stdout();
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}:\n{text}\n{}", self.stderr))
+        serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error}:\n{text}\n{}", self.stderr))
     }
 
     /// Standard output as JSON lines.
@@ -289,7 +299,8 @@ impl Outcome {
     #[track_caller]
     pub fn events(&self) -> Vec<Value> {
         let parse = |line: &String| {
-            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr))
+            serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr))
         };
         self.lines.iter().map(parse).collect()
     }
@@ -348,7 +359,8 @@ fn volatile() -> &'static [(Regex, &'static str)] {
             (r"\bsha256:[0-9a-f]{64}\b", "[DIGEST]"),
             (r"\b\d+ min \d+ s\b|\b\d+(\.\d+)? (ms|s)\b", "[DURATION]"),
         ];
-        let compiled = patterns.map(|(text, shown)| (Regex::new(text).expect("a valid pattern"), shown));
+        let compiled =
+            patterns.map(|(text, shown)| (Regex::new(text).expect("a valid pattern"), shown));
         compiled.into()
     })
 }

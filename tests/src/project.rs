@@ -25,7 +25,8 @@ impl Project {
     /// # Panics
     /// The machine has no room for temporary files.
     pub fn new() -> Self {
-        let top = tempfile::Builder::new().prefix("pawl-test-").tempdir().expect("a temporary folder");
+        let top =
+            tempfile::Builder::new().prefix("pawl-test-").tempdir().expect("a temporary folder");
         // macOS and some systems reach their temporary folder through a link.
         let path = top.path().canonicalize().expect("the folder was just made");
         let (folder, home) = (path.join("project"), path.join("home"));
@@ -73,7 +74,8 @@ impl Project {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(&folder).expect("the store can be read") {
                 let entry = entry.expect("the store can be read");
-                let (path, kind) = (entry.path(), entry.file_type().expect("the store can be read"));
+                let (path, kind) =
+                    (entry.path(), entry.file_type().expect("the store can be read"));
                 let holds = kind.is_file() && {
                     let bytes = std::fs::read(&path).expect("the store can be read");
                     bytes.windows(needle.len()).any(|window| window == needle.as_bytes())

@@ -10,8 +10,13 @@ fn every_action_is_listed_with_the_place_where_it_runs() {
     let listed = Pawl::new(&project).args(["actions", "list", "--json"]).run().code(0).json();
     let all = listed["actions"].as_array().expect("a list of actions");
     let names: Vec<_> = all.iter().map(|one| one["name"].as_str().unwrap_or_default()).collect();
-    for name in ["checkout", "validate", "split", "train", "evaluate", "gate", "build", "deploy", "report"] {
-        assert!(names.iter().any(|listed| listed.trim_start_matches("pawl/") == name), "{name}: {names:?}");
+    for name in
+        ["checkout", "validate", "split", "train", "evaluate", "gate", "build", "deploy", "report"]
+    {
+        assert!(
+            names.iter().any(|listed| listed.trim_start_matches("pawl/") == name),
+            "{name}: {names:?}"
+        );
     }
     for one in all {
         assert!(["job", "runner"].contains(&one["in"].as_str().unwrap_or_default()), "{one}");
@@ -21,7 +26,11 @@ fn every_action_is_listed_with_the_place_where_it_runs() {
 #[test]
 fn an_action_is_explained_with_its_inputs_and_an_unknown_one_is_2() {
     let project = Project::new();
-    let shown = Pawl::new(&project).args(["actions", "show", "pawl/validate", "--json"]).run().code(0).json();
+    let shown = Pawl::new(&project)
+        .args(["actions", "show", "pawl/validate", "--json"])
+        .run()
+        .code(0)
+        .json();
     assert!(shown["inputs"]["contract"].is_object(), "{shown:#}");
     let unknown = Pawl::new(&project).args(["actions", "show", "valdate"]).run();
     unknown.code(2);
@@ -58,7 +67,10 @@ fn validate(rows: &str) -> (i32, Value) {
 fn an_action_runs_by_itself_and_reports() {
     let (code, found) = validate("age\n3\n44\n");
     assert_eq!((code, &found["conclusion"]), (0, &json!("success")), "{found:#}");
-    assert_eq!((&found["report"]["verdict"], &found["report"]["rows"]), (&json!("pass"), &json!(2)));
+    assert_eq!(
+        (&found["report"]["verdict"], &found["report"]["rows"]),
+        (&json!("pass"), &json!(2))
+    );
 }
 
 #[test]
@@ -68,5 +80,9 @@ fn an_action_that_fails_is_1_and_its_report_says_why() {
     assert_eq!(found["report"]["verdict"], "fail");
     let checks = found["report"]["checks"].as_array().expect("a list of checks");
     let failed = checks.iter().find(|check| check["verdict"] == "fail").expect("one check fails");
-    assert_eq!((&failed["column"], &failed["failing_rows"]), (&json!("age"), &json!(1)), "{failed:#}");
+    assert_eq!(
+        (&failed["column"], &failed["failing_rows"]),
+        (&json!("age"), &json!(1)),
+        "{failed:#}"
+    );
 }

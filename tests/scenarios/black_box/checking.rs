@@ -39,13 +39,20 @@ fn every_fault_is_told_at_once_with_place_code_and_help() {
     let found = outcome.code(2).json();
     let all = found["diagnostics"].as_array().expect("a list of diagnostics");
     let codes: Vec<_> = all.iter().map(|one| (one["line"].clone(), one["code"].clone())).collect();
-    for expected in [(json!(5), json!("unknown-need")), (json!(7), json!("expression-syntax")), (json!(8), json!("step-kind"))] {
+    for expected in [
+        (json!(5), json!("unknown-need")),
+        (json!(7), json!("expression-syntax")),
+        (json!(8), json!("step-kind")),
+    ] {
         assert!(codes.contains(&expected), "{expected:?} is missing in {found:#}");
     }
     for one in all {
         assert_eq!(one["file"], "bad.yml");
         assert!(one["column"].as_u64().is_some_and(|column| column > 0), "{one}");
-        assert!(["error", "warning", "info"].contains(&one["severity"].as_str().unwrap_or_default()), "{one}");
+        assert!(
+            ["error", "warning", "info"].contains(&one["severity"].as_str().unwrap_or_default()),
+            "{one}"
+        );
         assert!(one["message"].as_str().is_some_and(|message| !message.is_empty()), "{one}");
     }
 }
@@ -56,7 +63,10 @@ fn people_see_the_line_with_a_caret() {
     let outcome = Pawl::new(&project).args(["check", "bad.yml"]).run();
     outcome.code(2);
     let shown = format!("{}{}", outcome.stdout(), outcome.stderr());
-    assert!(shown.contains("bad.yml:5:") && shown.contains("needs: [two]") && shown.contains('^'), "{shown}");
+    assert!(
+        shown.contains("bad.yml:5:") && shown.contains("needs: [two]") && shown.contains('^'),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -70,10 +70,16 @@ fn every_event_has_its_number_time_and_place() {
     }
     let said = events.iter().find(|event| event["event"] == "log" && event["text"] == "err");
     let said = said.expect("the line is told");
-    assert_eq!((&said["stream"], &said["job"], &said["step"]), (&json!("stderr"), &json!("make"), &json!("say")));
+    assert_eq!(
+        (&said["stream"], &said["job"], &said["step"]),
+        (&json!("stderr"), &json!("make"), &json!("say"))
+    );
     assert_eq!(said["name"], "Say it");
     let got = events.iter().find(|event| event["text"] == "got hello").expect("the output arrived");
-    assert_eq!((&got["job"], &got["step"], &got["stream"]), (&json!("take"), &json!(0), &json!("stdout")));
+    assert_eq!(
+        (&got["job"], &got["step"], &got["stream"]),
+        (&json!("take"), &json!(0), &json!("stdout"))
+    );
     assert!(outcome.log().contains(&"  kept as written  ".to_owned()), "{:?}", outcome.log());
 }
 
@@ -85,7 +91,8 @@ fn a_finished_step_tells_outcome_and_conclusion_apart() {
     );
     outcome.code(0);
     let events = outcome.events();
-    let finished = events.iter().find(|event| event["event"] == "step-finished" && event["step"] == "flaky");
+    let finished =
+        events.iter().find(|event| event["event"] == "step-finished" && event["step"] == "flaky");
     let finished = finished.expect("the step's end is told");
     assert_eq!(finished["outcome"], "failure");
     assert_eq!(finished["conclusion"], "success");
@@ -121,8 +128,12 @@ fn every_matrix_instance_is_an_entry_of_its_own() {
     let entry = |size: u32, kind: &str, conclusion: &str| {
         (json!("try"), json!({ "size": size, "kind": kind }), json!(conclusion))
     };
-    let expected =
-        [entry(1, "a", "success"), entry(1, "b", "success"), entry(2, "a", "success"), entry(2, "b", "failure")];
+    let expected = [
+        entry(1, "a", "success"),
+        entry(1, "b", "success"),
+        entry(2, "a", "success"),
+        entry(2, "b", "failure"),
+    ];
     assert_eq!(entries, expected);
 }
 
@@ -132,7 +143,8 @@ fn matrix_options_of_one_key_are_alternatives_and_of_two_keys_both_must_fit() {
     outcome.code(0);
     let report = outcome.report();
     let jobs = report["jobs"].as_array().expect("the report lists jobs");
-    let kinds: Vec<_> = jobs.iter().map(|job| (&job["matrix"]["size"], &job["matrix"]["kind"])).collect();
+    let kinds: Vec<_> =
+        jobs.iter().map(|job| (&job["matrix"]["size"], &job["matrix"]["kind"])).collect();
     assert_eq!(kinds, [(&json!(1), &json!("a")), (&json!(2), &json!("a"))]);
 }
 
@@ -162,5 +174,8 @@ fn a_recorded_run_is_shown_again_as_it_was() {
     assert_eq!(again.stdout(), live.stdout());
     let runs = Pawl::new(&project).args(["runs", "--json"]).store(project.store()).run();
     let runs = runs.code(0).json();
-    assert_eq!((&runs["runs"][0]["run"], &runs["runs"][0]["conclusion"]), (&json!(live.run_name()), &json!("success")));
+    assert_eq!(
+        (&runs["runs"][0]["run"], &runs["runs"][0]["conclusion"]),
+        (&json!(live.run_name()), &json!("success"))
+    );
 }

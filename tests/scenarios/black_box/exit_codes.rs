@@ -20,7 +20,8 @@ fn project(script: &str) -> Project {
 #[test]
 fn a_run_that_succeeds_is_0() {
     let project = project("echo fine");
-    let outcome = Pawl::new(&project).args(["run", "ci.yml", &image_option()]).store(project.store()).run();
+    let outcome =
+        Pawl::new(&project).args(["run", "ci.yml", &image_option()]).store(project.store()).run();
     outcome.code(0).stderr_is("");
 }
 
@@ -31,14 +32,16 @@ fn a_step_that_fails_is_1_and_its_own_code_is_reported() {
     let outcome = call.store(project.store()).run();
     outcome.code(1).stderr_is("");
     let events = outcome.events();
-    let finished = events.iter().find(|event| event["event"] == "step-finished" && event["exit_code"] == 7);
+    let finished =
+        events.iter().find(|event| event["event"] == "step-finished" && event["exit_code"] == 7);
     assert_eq!(finished.expect("the step's end is told")["conclusion"], "failure");
     assert_eq!(outcome.report()["conclusion"], "failure");
 }
 
 #[test]
 fn a_workflow_with_a_fault_is_2_before_anything_starts() {
-    let project = Project::new().file("ci.yml", "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    stepz: []\n");
+    let project = Project::new()
+        .file("ci.yml", "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    stepz: []\n");
     let outcome = Pawl::new(&project).args(["run", "ci.yml"]).store(project.store()).run();
     outcome.code(2).stdout_is("");
     assert!(outcome.stderr().contains("ci.yml:5:5"), "the place is told: {}", outcome.stderr());
@@ -62,8 +65,13 @@ fn an_event_that_nothing_listens_to_is_2_with_the_reason() {
     let call = Pawl::new(&project).args(["run", "ci.yml", "--event", "release", "--json"]);
     let outcome = call.store(project.store()).run();
     outcome.code(2);
-    assert!(outcome.stderr().contains("release") && outcome.stderr().contains("push"), "{}", outcome.stderr());
-    let errors: Vec<_> = outcome.events().into_iter().filter(|event| event["event"] == "error").collect();
+    assert!(
+        outcome.stderr().contains("release") && outcome.stderr().contains("push"),
+        "{}",
+        outcome.stderr()
+    );
+    let errors: Vec<_> =
+        outcome.events().into_iter().filter(|event| event["event"] == "error").collect();
     assert_eq!(errors.len(), 1, "{}", outcome.stdout());
     assert_eq!((&errors[0]["class"], &errors[0]["exit_code"]), (&"input".into(), &2.into()));
 }

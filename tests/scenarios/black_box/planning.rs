@@ -24,9 +24,12 @@ jobs:
 ";
 
 fn plan(project: &Project, options: &[&str]) -> Value {
-    let call = Pawl::new(project).args(["plan", "ci.yml", "--event", "push", "--json"]).args(options);
+    let call =
+        Pawl::new(project).args(["plan", "ci.yml", "--event", "push", "--json"]).args(options);
     // No engine is asked: the plan needs none.
-    let call = call.args(["--image=ubuntu-latest=any:1"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let call = call
+        .args(["--image=ubuntu-latest=any:1"])
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
     call.store(project.store()).run().code(0).json()
 }
 
@@ -55,7 +58,10 @@ fn the_hash_is_that_of_the_content() {
     let project = Project::new().file("ci.yml", WORKFLOW);
     let hash = |options: &[&str]| plan(&project, options)["hash"].clone();
     let first = hash(&[]);
-    assert!(first.as_str().is_some_and(|hash| hash.starts_with("sha256:") && hash.len() == 71), "{first}");
+    assert!(
+        first.as_str().is_some_and(|hash| hash.starts_with("sha256:") && hash.len() == 71),
+        "{first}"
+    );
     assert_eq!(hash(&[]), first, "the same plan has the same hash");
     assert_ne!(hash(&["--var", "X=1"]), first, "another variable is another plan");
 }

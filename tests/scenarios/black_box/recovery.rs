@@ -48,16 +48,21 @@ fn after_sigkill_a_run_goes_on_without_running_a_finished_step_twice() {
     let (run, seen) = killed_in_the_middle(&project);
     let containers = of_run(&run);
     assert_eq!(containers.len(), 1, "the job outlives the runner: {containers:?}");
-    let resume = Pawl::new(&project).args(["run", "--resume", &run, "--json"]).store(project.store());
+    let resume =
+        Pawl::new(&project).args(["run", "--resume", &run, "--json"]).store(project.store());
     let mut resumed = resume.spawn();
     let first = resumed.wait_for("the first new event", |event| event["seq"].is_u64());
-    assert!(first["seq"].as_u64() > Some(seen), "only what is new is printed: {first} after {seen}");
+    assert!(
+        first["seq"].as_u64() > Some(seen),
+        "only what is new is printed: {first} after {seen}"
+    );
     exec(&containers[0], &["touch", "/github/workspace/go"]);
     let outcome = resumed.finish();
     outcome.code(0);
     let log = outcome.log();
     assert_eq!(log.last().map(String::as_str), Some("first 1 middle 1"), "{log:?}");
-    let starts: Vec<_> = outcome.events().into_iter().filter(|event| event["event"] == "step-started").collect();
+    let starts: Vec<_> =
+        outcome.events().into_iter().filter(|event| event["event"] == "step-started").collect();
     assert_eq!(starts.len(), 1, "only the last step starts: {starts:?}");
     let all = ["first", "middle", "last"].map(|id| (id.to_owned(), "success".to_owned()));
     assert_eq!(conclusions(&outcome.report()), all);
@@ -71,7 +76,8 @@ fn a_step_whose_end_nobody_saw_is_lost_and_not_repeated() {
     for container in of_run(&run) {
         remove(&container);
     }
-    let resume = Pawl::new(&project).args(["run", "--resume", &run, "--json"]).store(project.store());
+    let resume =
+        Pawl::new(&project).args(["run", "--resume", &run, "--json"]).store(project.store());
     let outcome = resume.run();
     outcome.code(1);
     let report = outcome.report();
@@ -79,19 +85,26 @@ fn a_step_whose_end_nobody_saw_is_lost_and_not_repeated() {
     let expected = [("first", "success"), ("middle", "lost"), ("last", "skipped")];
     let expected = expected.map(|(id, conclusion)| (id.to_owned(), conclusion.to_owned()));
     assert_eq!(conclusions(&report), expected);
-    assert!(!outcome.log().contains(&"waiting".to_owned()), "the script did not run again: {:?}", outcome.log());
+    assert!(
+        !outcome.log().contains(&"waiting".to_owned()),
+        "the script did not run again: {:?}",
+        outcome.log()
+    );
 }
 
 #[test]
 fn a_finished_run_has_nothing_to_resume() {
-    let workflow = "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo once\n";
+    let workflow =
+        "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo once\n";
     let project = Project::new().file("ci.yml", workflow);
     let call = Pawl::new(&project).args(["run", "ci.yml", "--json", &image_option()]);
     let run = call.store(project.store()).run().run_name();
-    let again = Pawl::new(&project).args(["run", "--resume", &run, "--json"]).store(project.store()).run();
+    let again =
+        Pawl::new(&project).args(["run", "--resume", &run, "--json"]).store(project.store()).run();
     assert_eq!(again.log(), Vec::<String>::new());
     assert_eq!(again.report()["conclusion"], json!("success"));
-    let unknown = Pawl::new(&project).args(["run", "--resume", "nowhere"]).store(project.store()).run();
+    let unknown =
+        Pawl::new(&project).args(["run", "--resume", "nowhere"]).store(project.store()).run();
     unknown.code(2);
     assert!(unknown.stderr().contains("there is no run nowhere"), "{}", unknown.stderr());
 }

@@ -42,7 +42,8 @@ jobs:
 fn a_secret_is_used_and_never_kept_or_shown() {
     let project = Project::new().file("ci.yml", LEAKY);
     let call = Pawl::new(&project).args(["run", "ci.yml", "--json", &image_option()]);
-    let outcome = call.args(["--secret", "TOKEN"]).env("TOKEN", SECRET).store(project.store()).run();
+    let outcome =
+        call.args(["--secret", "TOKEN"]).env("TOKEN", SECRET).store(project.store()).run();
     outcome.code(1);
     let log = outcome.log();
     let digests = log.iter().filter(|line| **line == format!("{DIGEST}  -")).count();

@@ -40,14 +40,19 @@ fn every_dependency_has_a_reason_and_every_reason_a_dependency() {
     let explained: BTreeSet<String> = explained().into_keys().collect();
     let unexplained: Vec<_> = declared.difference(&explained).collect();
     let stale: Vec<_> = explained.difference(&declared).collect();
-    assert_eq!((unexplained, stale), (Vec::new(), Vec::new()), "(without a reason, without a dependency)");
+    assert_eq!(
+        (unexplained, stale),
+        (Vec::new(), Vec::new()),
+        "(without a reason, without a dependency)"
+    );
 }
 
 #[test]
 fn every_declared_dependency_is_used_by_a_crate() {
     let mut used = BTreeSet::new();
     for package in workspace_packages() {
-        for dependency in package["dependencies"].as_array().expect("a package lists dependencies") {
+        for dependency in package["dependencies"].as_array().expect("a package lists dependencies")
+        {
             // A renamed dependency is declared under its new name.
             let name = dependency["rename"].as_str().or(dependency["name"].as_str());
             used.insert(name.expect("a dependency has a name").to_owned());

@@ -6,7 +6,8 @@ use std::path::Path;
 
 /// GitHub's anchor of a heading: lower case, blanks to dashes, everything else but letters, digits, `-` and `_` gone.
 fn anchor(heading: &str) -> String {
-    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    let kept =
+        heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
@@ -68,7 +69,10 @@ fn links_between_documents_lead_to_files_and_headings_that_exist() {
 
 #[test]
 fn a_link_to_nowhere_is_found() {
-    assert_eq!(fault("README.md", "docs/nowhere.md"), Some("README.md: docs/nowhere.md leads nowhere".to_owned()));
+    assert_eq!(
+        fault("README.md", "docs/nowhere.md"),
+        Some("README.md: docs/nowhere.md leads nowhere".to_owned())
+    );
     let no_heading = "README.md: docs/exit-codes.md has no heading #nowhere".to_owned();
     assert_eq!(fault("README.md", "docs/exit-codes.md#nowhere"), Some(no_heading));
     assert_eq!(fault("README.md", "docs/exit-codes.md#exit-codes"), None);

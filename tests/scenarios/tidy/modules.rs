@@ -43,14 +43,17 @@ fn no_rust_file_is_forgotten() {
     let pattern = r#"(?m)(?:^\s*#\[path = "(?<path>[^"]+)"\]\s*)?^\s*(?:pub(?:\([a-z]+\))? )?mod (?<name>\w+);"#;
     let pattern = Regex::new(pattern).expect("a valid pattern");
     let mut reached: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut waiting: Vec<(PathBuf, bool)> = roots().into_iter().map(|file| (plain(&file), true)).collect();
+    let mut waiting: Vec<(PathBuf, bool)> =
+        roots().into_iter().map(|file| (plain(&file), true)).collect();
     while let Some((file, is_root)) = waiting.pop() {
         if reached.insert(file.clone()) {
-            waiting.extend(declared(&file, is_root, &pattern).into_iter().map(|file| (file, false)));
+            waiting
+                .extend(declared(&file, is_root, &pattern).into_iter().map(|file| (file, false)));
         }
     }
     let all = files().into_iter().filter(|file| file.ends_with(".rs"));
-    let forgotten: Vec<_> = all.filter(|file| !reached.contains(&plain(&root().join(file)))).collect();
+    let forgotten: Vec<_> =
+        all.filter(|file| !reached.contains(&plain(&root().join(file)))).collect();
     assert_eq!(forgotten, Vec::<String>::new(), "no `mod` line leads there");
 }
 
@@ -68,7 +71,8 @@ fn no_file_is_a_drawer_for_everything() {
 fn shipped(file: &str) -> String {
     let text = read(file);
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
-    let lines = text[..end].lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line });
+    let lines =
+        text[..end].lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -87,5 +91,9 @@ fn nothing_that_is_shipped_unwraps() {
             }
         }
     }
-    assert_eq!(found, Vec::<String>::new(), "handle it, or `expect` with the reason why it cannot fail");
+    assert_eq!(
+        found,
+        Vec::<String>::new(),
+        "handle it, or `expect` with the reason why it cannot fail"
+    );
 }

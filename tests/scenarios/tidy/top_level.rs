@@ -33,13 +33,20 @@ fn the_top_level_holds_only_what_was_agreed() {
 #[test]
 fn scripts_can_be_run_and_stop_at_the_first_fault() {
     use std::os::unix::fs::PermissionsExt;
-    let scripts: Vec<_> = files().into_iter().filter(|file| file.ends_with(".sh") || file == ".ci/run").collect();
+    let scripts: Vec<_> =
+        files().into_iter().filter(|file| file.ends_with(".sh") || file == ".ci/run").collect();
     assert!(scripts.contains(&"tests/run.sh".to_owned()), "tests/run.sh is gone");
     for script in &scripts {
         let text = read(script);
         assert!(text.starts_with("#!"), "{script}: no interpreter line");
-        assert!(text.lines().any(|line| line.starts_with("set -") && line.contains('e')), "{script}: no `set -e`");
-        let mode = std::fs::metadata(root().join(script)).expect("a listed file exists").permissions().mode();
+        assert!(
+            text.lines().any(|line| line.starts_with("set -") && line.contains('e')),
+            "{script}: no `set -e`"
+        );
+        let mode = std::fs::metadata(root().join(script))
+            .expect("a listed file exists")
+            .permissions()
+            .mode();
         assert!(mode & 0o111 != 0, "{script}: not executable (chmod +x)");
     }
 }

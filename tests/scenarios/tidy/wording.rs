@@ -54,5 +54,9 @@ fn nothing_is_switched_off_by_hand() {
             }
         }
     }
-    assert_eq!(found, Vec::<String>::new(), "use #[expect(lint, reason)], and finish what is begun");
+    assert_eq!(
+        found,
+        Vec::<String>::new(),
+        "use #[expect(lint, reason)], and finish what is begun"
+    );
 }
