@@ -51,8 +51,14 @@ struct Routes {
     answers: HashMap<u64, oneshot::Sender<Report>>,
     /// Unbounded in type only: the agent keeps at most `WINDOW` bytes in flight per follow.
     follows: HashMap<u64, mpsc::UnboundedSender<Item>>,
+    /// Follows asked for together with the start, and not yet taken by `Link::follow`. A round trip through the engine
+    /// costs as much as a short step.
+    early: HashMap<StepUid, Early>,
     gone: bool,
 }
+
+/// A follow from the first line that nobody reads yet.
+type Early = (u64, mpsc::UnboundedReceiver<Item>);
 
 /// One connection to one agent.
 #[derive(Debug)]
@@ -61,6 +67,17 @@ pub(crate) struct Link {
     routes: Arc<Mutex<Routes>>,
     next_id: AtomicU64,
     reader: AbortHandle,
+}
+
+impl Routes {
+    /// A connection that is gone gives a channel that has ended.
+    fn expect_follow(&mut self, id: u64) -> mpsc::UnboundedReceiver<Item> {
+        let (sender, items) = mpsc::unbounded_channel();
+        if !self.gone {
+            self.follows.insert(id, sender);
+        }
+        items
+    }
 }
 
 impl Drop for Link {
@@ -103,9 +120,19 @@ impl Link {
         self.ask(session, &Order::Hello { session }).await.map(drop)
     }
 
+    /// Starts a step, and has its lines sent at once.
     pub(crate) async fn start(&self, request: &StepRequest) -> Result<(), LinkError> {
-        let id = self.id();
-        self.ask(id, &Order::Start { id, step: Box::new(StepOrder::from(request)) }).await.map(drop)
+        let (id, follow) = (self.id(), self.id());
+        let items = lock(&self.routes).expect_follow(follow);
+        let step = Box::new(StepOrder::from(request));
+        let answer = self.ask(id, &Order::Start { id, follow, step }).await;
+        let mut routes = lock(&self.routes);
+        if matches!(answer, Ok(Report::Started { fresh: true, .. })) {
+            routes.early.insert(request.uid.clone(), (follow, items));
+        } else {
+            routes.follows.remove(&follow);
+        }
+        answer.map(drop)
     }
 
     pub(crate) async fn knows(&self, uid: &StepUid) -> Result<bool, LinkError> {
@@ -130,16 +157,16 @@ impl Link {
         uid: &StepUid,
         from: u64,
     ) -> Result<Follow, LinkError> {
-        let id = self.id();
-        let (sender, items) = mpsc::unbounded_channel();
-        {
-            let mut routes = lock(&self.routes);
-            if routes.gone {
-                return Err(LinkError::Gone);
+        let early = lock(&self.routes).early.remove(uid).filter(|_| from == 0);
+        let (id, items) = match early {
+            Some(early) => early,
+            None => {
+                let id = self.id();
+                let items = lock(&self.routes).expect_follow(id);
+                self.send(&Order::Follow { id, uid: uid.clone(), from }).await?;
+                (id, items)
             }
-            routes.follows.insert(id, sender);
-        }
-        self.send(&Order::Follow { id, uid: uid.clone(), from }).await?;
+        };
         Ok(Follow {
             link: Arc::clone(self),
             uid: uid.clone(),
@@ -232,6 +259,7 @@ async fn read_reports(
     // Dropping the senders tells everybody who waits.
     routes.answers.clear();
     routes.follows.clear();
+    routes.early.clear();
 }
 
 fn route(routes: &Mutex<Routes>, frame: &[u8]) {
@@ -242,7 +270,10 @@ fn route(routes: &Mutex<Routes>, frame: &[u8]) {
     };
     let mut routes = lock(routes);
     let (id, item, last) = match report {
-        Report::Hello { session: id } | Report::Done { id } | Report::Known { id, .. } => {
+        Report::Hello { session: id }
+        | Report::Started { id, .. }
+        | Report::Done { id }
+        | Report::Known { id, .. } => {
             if let Some(answer) = routes.answers.remove(&id) {
                 // Whoever asked may have given up.
                 let _ = answer.send(report);

@@ -189,7 +189,8 @@ impl Board {
         for piece in pieces {
             loop {
                 let alive = state.heard.elapsed() < SILENCE && !state.closed;
-                let Some(entry) = state.steps.get_mut(uid).filter(|entry| entry.exit.is_none()) else {
+                let Some(entry) = state.steps.get_mut(uid).filter(|entry| entry.exit.is_none())
+                else {
                     return false;
                 };
                 if entry.log.kept() < REPLAY_LIMIT {
@@ -358,5 +359,120 @@ impl Entry {
         reports.push(Report::Exit { id: follow.id, exit: Box::new(exit) });
         self.follow = None;
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Board, SILENCE};
+    use crate::agent::frame::Report;
+    use crate::agent::log::{Piece, REPLAY_LIMIT};
+    use pawl_core::event::Stream;
+    use pawl_core::ids::{JobKey, RunId, StepPath, StepUid};
+    use pawl_core::ports::{CommandFiles, ExitKind, StepExit};
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    const LINE: usize = 60 << 10;
+
+    fn uid(step: usize) -> StepUid {
+        let (run, job) = (RunId("r".into()), JobKey("j".into()));
+        StepUid { run, job, step: StepPath::top(step), attempt: 1 }
+    }
+
+    fn board() -> Board {
+        let board = Board::new();
+        board.add(&uid(0), u64::MAX);
+        board
+    }
+
+    fn push(board: &Board, step: usize, lines: usize) {
+        for _ in 0..lines {
+            let piece = Piece { text: "x".repeat(LINE), raw: LINE };
+            assert!(board.push(&uid(step), Stream::Stdout, vec![piece]));
+        }
+    }
+
+    fn finish(board: &Board, step: usize) {
+        let (kind, files) = (ExitKind::Exited(0), CommandFiles::default());
+        board.finish(&uid(step), StepExit { kind, files, duration_ms: 1, log_dropped_bytes: 0 });
+    }
+
+    /// Fetches everything, acknowledging at once; gives the numbers and texts' starts, and the exit.
+    fn fetch(board: &Board, step: usize) -> (Vec<(u64, String)>, StepExit) {
+        let mut seen = Vec::new();
+        loop {
+            let frames = board.next_frames().unwrap();
+            for frame in frames.split(|byte| *byte == b'\n').filter(|frame| !frame.is_empty()) {
+                match serde_json::from_slice(frame).unwrap() {
+                    Report::Lines { id, from, lines } => {
+                        let end = from + lines.len() as u64;
+                        board.acknowledge(id, &uid(step), end, usize::MAX);
+                        let texts =
+                            lines.into_iter().map(|(_, text)| text.chars().take(60).collect());
+                        seen.extend((from..).zip(texts));
+                    }
+                    Report::Exit { exit, .. } => return (seen, *exit),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_runner_a_step_prints_on_and_the_oldest_lines_go() {
+        let board = board();
+        board.lock().heard = Instant::now().checked_sub(2 * SILENCE).unwrap();
+        let total = 2 * REPLAY_LIMIT / LINE;
+        push(&board, 0, total);
+        finish(&board, 0);
+        board.follow(1, &uid(0), 0);
+        let (seen, exit) = fetch(&board, 0);
+        let gone = seen[0].0 + 1;
+        assert_eq!(seen[0].1, format!("[pawl] {gone} lines of output were dropped here"));
+        assert_eq!(seen.last().unwrap().0, total as u64 - 1);
+        assert!((seen.len() - 2) * LINE < REPLAY_LIMIT, "{} lines were kept", seen.len());
+        assert_eq!(exit.log_dropped_bytes, gone * (LINE as u64 + 1));
+    }
+
+    #[test]
+    fn with_a_living_runner_a_step_waits_and_nothing_is_lost() {
+        let board = Arc::new(board());
+        let total = 2 * REPLAY_LIMIT / LINE;
+        let printer = Arc::clone(&board);
+        let printing = std::thread::spawn(move || {
+            push(&printer, 0, total);
+            finish(&printer, 0);
+        });
+        board.follow(1, &uid(0), 0);
+        let (seen, exit) = fetch(&board, 0);
+        printing.join().unwrap();
+        let numbers: Vec<u64> = seen.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (0..total as u64).collect::<Vec<_>>());
+        assert_eq!(exit.log_dropped_bytes, 0);
+    }
+
+    #[test]
+    fn lines_of_long_ended_steps_make_room_and_their_exits_stay() {
+        let board = board();
+        for step in 0..6 {
+            board.add(&uid(step), u64::MAX);
+            push(&board, step, REPLAY_LIMIT / LINE);
+            finish(&board, step);
+        }
+        board.follow(1, &uid(0), 0);
+        let (seen, exit) = fetch(&board, 0);
+        assert_eq!(seen.len(), 1, "only the remark is left");
+        assert_eq!(exit.kind, ExitKind::Exited(0));
+        board.follow(2, &uid(5), 0);
+        assert_eq!(fetch(&board, 5).0.len(), REPLAY_LIMIT / LINE);
+    }
+
+    #[test]
+    fn an_ended_step_takes_no_more_lines() {
+        let board = board();
+        finish(&board, 0);
+        let piece = Piece { text: "late".into(), raw: 5 };
+        assert!(!board.push(&uid(0), Stream::Stdout, vec![piece]));
     }
 }

@@ -50,7 +50,8 @@ impl TempDir {
     /// again.
     fn file(&self, ending: &str, mode: u32) -> io::Result<(PathBuf, File)> {
         let path = self.path.join(format!("{}{ending}", random_name()?));
-        let open = || std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+        let open =
+            || std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
         let file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 make_private(&self.path)?;
@@ -127,8 +128,8 @@ impl StepFiles {
     pub(crate) fn read(&self) -> Result<CommandFiles, String> {
         let mut texts: [String; 6] = Default::default();
         for (index, (variable, path)) in self.env().enumerate() {
-            let (text, size) =
-                read_capped(path).map_err(|error| format!("cannot read the step's {variable}: {error}"))?;
+            let (text, size) = read_capped(path)
+                .map_err(|error| format!("cannot read the step's {variable}: {error}"))?;
             texts[index] = text;
             if size <= FILE_LIMIT as u64 {
                 continue;
@@ -194,7 +195,10 @@ mod tests {
         std::fs::write(path(&files, "GITHUB_OUTPUT"), "a=1\n").unwrap();
         std::fs::write(path(&files, "PAWL_REPORT"), "{}").unwrap();
         let read = files.read().unwrap();
-        assert_eq!((read.output.as_str(), read.report.as_str(), read.env.as_str()), ("a=1\n", "{}", ""));
+        assert_eq!(
+            (read.output.as_str(), read.report.as_str(), read.env.as_str()),
+            ("a=1\n", "{}", "")
+        );
         files.remove();
         assert!(!path(&files, "GITHUB_OUTPUT").exists());
         assert_eq!(files.read().unwrap().output, "");
@@ -221,7 +225,11 @@ mod tests {
         let long = "x".repeat(FILE_LIMIT + 1);
         std::fs::write(path(&files, "GITHUB_STEP_SUMMARY"), &long).unwrap();
         let summary = files.read().unwrap().summary;
-        assert!(summary.ends_with("[cut: 1048577 bytes, 1048576 are allowed]\n"), "{}", summary.len());
+        assert!(
+            summary.ends_with("[cut: 1048577 bytes, 1048576 are allowed]\n"),
+            "{}",
+            summary.len()
+        );
         std::fs::write(path(&files, "GITHUB_OUTPUT"), &long).unwrap();
         assert_eq!(
             files.read().unwrap_err(),

@@ -20,8 +20,9 @@ pub(crate) const WINDOW: usize = 1 << 20;
 pub(crate) enum Order {
     /// First frame of a connection; answered by `Report::Hello` with the same number.
     Hello { session: u64 },
-    /// Starts a step unless it is known; answered by `Report::Done`.
-    Start { id: u64, step: Box<StepOrder> },
+    /// Starts a step unless it is known, and then follows it as `follow` from its first line; answered by
+    /// `Report::Started`.
+    Start { id: u64, follow: u64, step: Box<StepOrder> },
     /// Is this step known? Answered by `Report::Known`.
     Query { id: u64, uid: StepUid },
     /// Send lines from number `from`, then the exit, all marked with `id`. Ends an earlier follow of the step.
@@ -42,7 +43,9 @@ pub(crate) enum Order {
 pub(crate) enum Report {
     /// Answer to `Hello`.
     Hello { session: u64 },
-    /// Answer to `Start` and `Close`.
+    /// Answer to `Start`: whether it is new, and so is followed.
+    Started { id: u64, fresh: bool },
+    /// Answer to `Close`.
     Done { id: u64 },
     /// Answer to `Query`.
     Known { id: u64, known: bool },
@@ -96,7 +99,8 @@ impl From<&StepRequest> for StepOrder {
 
 /// One frame with its line end.
 pub(crate) fn encode<T: Serialize>(frame: &T) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec(frame).expect("frames have string keys and no failing parts");
+    let mut bytes =
+        serde_json::to_vec(frame).expect("frames have string keys and no failing parts");
     bytes.push(b'\n');
     bytes
 }

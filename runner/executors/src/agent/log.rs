@@ -226,7 +226,10 @@ mod tests {
         assert_eq!(split(&[&exact]).len(), 1);
         let longer = [vec![b'x'; LINE_LIMIT + 1], b"\n".to_vec()].concat();
         let pieces = split(&[&longer]);
-        assert_eq!(pieces.iter().map(|piece| piece.text.len()).collect::<Vec<_>>(), [LINE_LIMIT, 1]);
+        assert_eq!(
+            pieces.iter().map(|piece| piece.text.len()).collect::<Vec<_>>(),
+            [LINE_LIMIT, 1]
+        );
     }
 
     #[test]

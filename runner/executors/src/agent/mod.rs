@@ -104,11 +104,13 @@ pub(crate) fn serve(
 fn obey(board: &Arc<Board>, sandbox: &Arc<Sandbox>, order: Order) {
     match order {
         Order::Hello { session } => board.answer(Report::Hello { session }),
-        Order::Start { id, step } => {
-            if board.add(&step.uid, step.log_limit_bytes) {
+        Order::Start { id, follow, step } => {
+            let fresh = board.add(&step.uid, step.log_limit_bytes);
+            if fresh {
+                board.follow(follow, &step.uid, 0);
                 process::start(sandbox, board, *step);
             }
-            board.answer(Report::Done { id });
+            board.answer(Report::Started { id, fresh });
         }
         Order::Query { id, uid } => board.answer(Report::Known { id, known: board.knows(&uid) }),
         Order::Follow { id, uid, from } => board.follow(id, &uid, from),

@@ -120,7 +120,9 @@ fn spawn(sandbox: &Sandbox, mut command: Command) -> Result<(Child, Pid), String
 fn not_started(program: &Path, error: &io::Error) -> String {
     let program_shown = program.display();
     if error.kind() == io::ErrorKind::NotFound && program.exists() {
-        return format!("cannot start {program_shown}: its interpreter or dynamic linker is missing");
+        return format!(
+            "cannot start {program_shown}: its interpreter or dynamic linker is missing"
+        );
     }
     format!("cannot start {program_shown}: {error}")
 }
@@ -135,8 +137,9 @@ fn prepare(sandbox: &Sandbox, order: &StepOrder, files: &mut StepFiles) -> Resul
     let path = search_path(&sandbox.env, order);
     let argv = argv(sandbox, order, files, &path, &dir)?;
     let name = argv.first().ok_or("there is no program to run")?;
-    let program = find_program(name, &path, &dir)
-        .ok_or_else(|| format!("there is no program {name} (PATH is {})", path.to_string_lossy()))?;
+    let program = find_program(name, &path, &dir).ok_or_else(|| {
+        format!("there is no program {name} (PATH is {})", path.to_string_lossy())
+    })?;
     let mut command = Command::new(program);
     command
         .arg0(name)
@@ -155,7 +158,8 @@ fn prepare(sandbox: &Sandbox, order: &StepOrder, files: &mut StepFiles) -> Resul
 
 /// The step's `PATH`: its added folders, then its own `PATH` or the sandbox's.
 fn search_path(base: &[(OsString, OsString)], order: &StepOrder) -> OsString {
-    let own = order.env.iter().rfind(|(key, _)| key == "PATH").map(|(_, value)| OsString::from(value));
+    let own =
+        order.env.iter().rfind(|(key, _)| key == "PATH").map(|(_, value)| OsString::from(value));
     let base = base.iter().rfind(|(key, _)| key == "PATH").map(|(_, value)| value.clone());
     let mut path = OsString::new();
     for folder in &order.path {
@@ -196,7 +200,11 @@ fn argv(
 fn no_shell(shells: &[Vec<String>], path: &OsString) -> String {
     let names: Vec<&str> =
         shells.iter().filter_map(|shell| shell.first()).map(String::as_str).collect();
-    format!("there is no shell: none of {} is on PATH ({})", names.join(", "), path.to_string_lossy())
+    format!(
+        "there is no shell: none of {} is on PATH ({})",
+        names.join(", "),
+        path.to_string_lossy()
+    )
 }
 
 /// Where a program is: a name with a slash is a path, relative to `dir`; any other is looked for on `path`.

@@ -75,7 +75,8 @@ impl Burial {
     fn bury(&self) {
         loop {
             // Only looks: the taking happens under the lock.
-            let _ = rustix::process::waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            let _ =
+                rustix::process::waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             let mut leaders = self.lock();
             let childless = loop {
                 match rustix::process::wait(WaitOptions::NOHANG) {

@@ -30,7 +30,10 @@ pub(crate) fn kill_marked(cookie: &str) {
     let own_session = session_of(me);
     let marked: Vec<Pid> = processes().filter(|process| is_marked(*process, cookie)).collect();
     for process in marked.into_iter().filter(|process| *process != me) {
-        match session_of(process).filter(|session| Some(*session) != own_session).and_then(Pid::from_raw) {
+        match session_of(process)
+            .filter(|session| Some(*session) != own_session)
+            .and_then(Pid::from_raw)
+        {
             Some(session) => kill_session(session),
             None => {
                 let _ = rustix::process::kill_process(process, Signal::KILL);
@@ -41,8 +44,9 @@ pub(crate) fn kill_marked(cookie: &str) {
 
 fn is_marked(process: Pid, cookie: &str) -> bool {
     // Unreadable: it ended, or is another user's and so none of ours.
-    std::fs::read(format!("/proc/{}/environ", process.as_raw_nonzero()))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == cookie.as_bytes()))
+    std::fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).is_ok_and(|environ| {
+        environ.split(|byte| *byte == 0).any(|entry| entry == cookie.as_bytes())
+    })
 }
 
 fn processes() -> impl Iterator<Item = Pid> {

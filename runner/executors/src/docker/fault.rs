@@ -36,10 +36,8 @@ fn silent(reason: &str) -> ExecutorError {
 
 fn answered(doing: &str, status: u16, text: &str) -> ExecutorError {
     let message = format!("cannot {doing}: {text}");
-    let environment = |hint: &str| ExecutorError::Environment {
-        message: message.clone(),
-        hint: hint.to_owned(),
-    };
+    let environment =
+        |hint: &str| ExecutorError::Environment { message: message.clone(), hint: hint.to_owned() };
     let request =
         |hint: &str| ExecutorError::Request { message: message.clone(), hint: hint.to_owned() };
     if text.contains("no space left on device") || text.contains("disk quota exceeded") {
@@ -50,7 +48,10 @@ fn answered(doing: &str, status: u16, text: &str) -> ExecutorError {
             "the engine must see the runner's files: use an engine on this machine",
         );
     }
+    let unknown_user =
+        text.contains("unable to find user") || text.contains("unable to find group");
     match status {
+        _ if unknown_user => request("the image must know the job's user; a number always works"),
         400 | 404 => request("look at the job's container options: image, user, limits"),
         409 => ExecutorError::Internal(message),
         _ => environment("look at the engine's own log: journalctl -u docker"),
@@ -60,8 +61,10 @@ fn answered(doing: &str, status: u16, text: &str) -> ExecutorError {
 /// An image that cannot be pulled.
 pub(super) fn no_image(image: &str, error: &Error) -> ExecutorError {
     if let ours @ ExecutorError::Environment { .. } = fault("pull the image", error)
-        && !matches!(error, Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. })
-        | whole(error).contains("no space left on device")
+        && !matches!(
+            error,
+            Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. }
+        ) | whole(error).contains("no space left on device")
     {
         return ours;
     }
@@ -106,7 +109,9 @@ mod tests {
     fn a_full_disk_is_the_environments_fault_whatever_the_status() {
         for status in [400, 500] {
             let ours = fault("start", &answer(status, "mkdir /x: no space left on device"));
-            assert!(matches!(ours, ExecutorError::Environment { ref hint, .. } if hint.contains("prune")));
+            assert!(
+                matches!(ours, ExecutorError::Environment { ref hint, .. } if hint.contains("prune"))
+            );
         }
         let pull = Error::DockerStreamError { error: "write /y: no space left on device".into() };
         assert!(matches!(no_image("a", &pull), ExecutorError::Environment { .. }));
@@ -114,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_bad_option_is_the_users_fault() {
-        let ours = fault("start the job's container", &answer(400, "unable to find user bob"));
+        let ours = fault("start the job's container", &answer(500, "unable to find user bob"));
         let ExecutorError::Request { message, .. } = ours else { panic!("{ours:?}") };
         assert_eq!(message, "cannot start the job's container: unable to find user bob");
     }

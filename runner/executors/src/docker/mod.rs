@@ -8,12 +8,12 @@ pub mod rollout;
 use crate::agent::WORKSPACE_PATH;
 use crate::link::{Follow, Link, LinkError, Next};
 use async_trait::async_trait;
-use bollard::{API_DEFAULT_VERSION, Docker};
 use bollard::container::LogOutput;
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, InspectContainerOptions,
     ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
 };
+use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
 use fault::{fault, has_status, no_image};
 use futures_core::stream::BoxStream;
@@ -162,7 +162,8 @@ impl Inner {
             }
             tokio::time::sleep(pause).await;
         }
-        Err(ExecutorError::Internal(format!("the agent in container {name} cannot be reached")).into())
+        Err(ExecutorError::Internal(format!("the agent in container {name} cannot be reached"))
+            .into())
     }
 
     /// `None` when there is no such container.
@@ -216,16 +217,38 @@ impl Inner {
         for pulled in [false, true] {
             let options =
                 CreateContainerOptions { name: Some(uid.container_name()), ..Default::default() };
-            let body =
-                request::container(uid, request, &self.settings.pawl, &self.settings.store);
+            let body = request::container(uid, request, &self.settings.pawl, &self.settings.store);
             match docker.create_container(Some(options), body).await {
                 Ok(_) => return Ok(false),
                 Err(error) if has_status(&error, 409) => return Ok(true),
-                Err(error) if has_status(&error, 404) && !pulled => self.pull(&image).await?,
+                Err(error) if has_status(&error, 404) && !pulled => match image.as_str() {
+                    request::EMPTY_IMAGE => self.make_empty_image().await?,
+                    _ => self.pull(&image).await?,
+                },
                 Err(error) => return Err(fault("make the job's container", &error)),
             }
         }
         Err(ExecutorError::Internal(format!("the image {image} is gone again after its pull")))
+    }
+
+    /// The image with nothing in it: an engine cannot make a container of `scratch` itself.
+    async fn make_empty_image(&self) -> Result<(), ExecutorError> {
+        let (repo, tag) =
+            request::EMPTY_IMAGE.split_once(':').unwrap_or((request::EMPTY_IMAGE, "latest"));
+        let options = CreateImageOptions {
+            from_src: Some("-".to_owned()),
+            repo: Some(repo.to_owned()),
+            tag: Some(tag.to_owned()),
+            ..Default::default()
+        };
+        // Two blocks of zeros are a tar archive without a file.
+        let archive = bollard::body_full(Bytes::from_static(&[0; 1024]));
+        self.client()
+            .await?
+            .create_image(Some(options), Some(archive), None)
+            .try_for_each(|_| async { Ok(()) })
+            .await
+            .map_err(|error| fault("make the empty image", &error))
     }
 
     async fn pull(&self, image: &str) -> Result<(), ExecutorError> {
@@ -255,7 +278,9 @@ impl Inner {
             match self.reconnect(uid).await {
                 Ok(made) => *link = Some(made),
                 // It stays as it is: a new container would not know what ran in the old one.
-                Err(Unreachable::Lost(reason)) => tracing::warn!(job = %uid, reason, "sandbox lost"),
+                Err(Unreachable::Lost(reason)) => {
+                    tracing::warn!(job = %uid, reason, "sandbox lost")
+                }
                 Err(Unreachable::Failed(error)) => return Err(error),
             }
             return Ok(true);
@@ -337,7 +362,8 @@ fn explain(error: ExecutorError, fate: Option<Fate>) -> ExecutorError {
 fn gone(reason: &str) -> ExecutorError {
     ExecutorError::Environment {
         message: format!("the job's sandbox went away: {reason}"),
-        hint: "run the workflow again; if this repeats, look for a full disk or too little memory".to_owned(),
+        hint: "run the workflow again; if this repeats, look for a full disk or too little memory"
+            .to_owned(),
     }
 }
 
@@ -412,13 +438,21 @@ impl Following {
 #[async_trait]
 impl Executor for DockerExecutor {
     async fn check(&self) -> Result<String, ExecutorError> {
-        let version =
-            self.inner.client().await?.version().await.map_err(|error| fault("ask its version", &error))?;
+        let version = self
+            .inner
+            .client()
+            .await?
+            .version()
+            .await
+            .map_err(|error| fault("ask its version", &error))?;
         Ok(format!("docker {}", version.version.unwrap_or_default()))
     }
 
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError> {
-        let uid = request.uid.as_ref().ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
+        let uid = request
+            .uid
+            .as_ref()
+            .ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
         self.inner.open(uid, request).await
     }
 

@@ -32,7 +32,7 @@ pub(super) fn container(
     store: &str,
 ) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(request.image.clone()),
+        image: Some(full_image(&request.image)),
         user: request.user.clone(),
         env: Some(request.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         entrypoint: Some(vec![PAWL_PATH.to_owned(), "agent".to_owned()]),
@@ -93,8 +93,14 @@ fn bind(from: &Path, to: &str, read_only: bool) -> Mount {
     }
 }
 
+/// The image that stands for `scratch`: jobs of built-in actions alone need no file of an image.
+pub(super) const EMPTY_IMAGE: &str = "pawl/scratch:1";
+
 /// The image's full name: without tag or digest the engine would pull every tag.
 pub(super) fn full_image(image: &str) -> String {
+    if image == "scratch" {
+        return EMPTY_IMAGE.to_owned();
+    }
     let last = image.rsplit('/').next().unwrap_or(image);
     if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
 }
@@ -193,6 +199,7 @@ mod tests {
 
     #[test]
     fn only_a_name_without_tag_and_digest_gets_latest() {
+        assert_eq!(full_image("scratch"), "pawl/scratch:1");
         assert_eq!(full_image("python"), "python:latest");
         assert_eq!(full_image("host:5000/a/b"), "host:5000/a/b:latest");
         assert_eq!(full_image("python:3.12"), "python:3.12");

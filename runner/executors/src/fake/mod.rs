@@ -92,7 +92,8 @@ type Script = dyn Fn(&StepUid) -> FakeStep + Send + Sync;
 #[derive(Debug)]
 struct Running {
     step: FakeStep,
-    log_limit: u64,
+    /// Bytes of lines that did not fit the log limit.
+    dropped: u64,
     end: Option<ExitKind>,
 }
 
@@ -121,7 +122,9 @@ pub struct FakeWorld {
 
 impl fmt::Debug for FakeWorld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FakeWorld").field("processes", &self.lock().processes).finish_non_exhaustive()
+        f.debug_struct("FakeWorld")
+            .field("processes", &self.lock().processes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -223,24 +226,21 @@ fn exit(kind: ExitKind) -> StepSignal {
 }
 
 impl Running {
-    /// Lines that fit the limit, counted with their ends, and the bytes of the rest.
-    fn fitting(&self) -> (usize, u64) {
+    /// Keeps the lines that fit the limit, counted with their ends.
+    fn new(mut step: FakeStep, log_limit: u64) -> Self {
         let mut sum = 0_u64;
-        let sizes = self.step.lines.iter().map(|(_, text)| text.len() as u64 + 1);
-        let fits = sizes
-            .clone()
-            .take_while(|size| {
-                sum = sum.saturating_add(*size);
-                sum <= self.log_limit
-            })
-            .count();
-        (fits, sizes.skip(fits).sum())
+        let size = |(_, text): &(Stream, String)| text.len() as u64 + 1;
+        let fits = step.lines.iter().take_while(|line| {
+            sum = sum.saturating_add(size(line));
+            sum <= log_limit
+        });
+        let rest = step.lines.split_off(fits.count());
+        Self { step, dropped: rest.iter().map(size).sum(), end: None }
     }
 
     fn signal(&self, next: u64) -> Option<StepSignal> {
-        let (fits, dropped) = self.fitting();
         let index = usize::try_from(next).unwrap_or(usize::MAX);
-        if let Some((stream, text)) = self.step.lines[..fits].get(index) {
+        if let Some((stream, text)) = self.step.lines.get(index) {
             let (stream, text) = (*stream, text.clone());
             return Some(StepSignal::Line { offset: next, stream, text });
         }
@@ -255,7 +255,8 @@ impl Running {
             _ => self.step.files.clone(),
         };
         let duration_ms = self.step.duration_ms;
-        Some(StepSignal::Exit(StepExit { kind, files, duration_ms, log_dropped_bytes: dropped }))
+        let log_dropped_bytes = self.dropped;
+        Some(StepSignal::Exit(StepExit { kind, files, duration_ms, log_dropped_bytes }))
     }
 }
 
@@ -272,7 +273,10 @@ impl Executor for FakeExecutor {
     }
 
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError> {
-        let uid = request.uid.clone().ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
+        let uid = request
+            .uid
+            .clone()
+            .ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
         self.world.change(|world| {
             world.calls.push(FakeCall::OpenJob(uid.clone()));
             if !world.fail_open.is_empty() {
@@ -299,7 +303,7 @@ impl Executor for FakeExecutor {
                 return Err(ExecutorError::Internal(format!("the job {job} is not open")));
             };
             if !job.steps.contains_key(&request.uid) {
-                let running = Running { step, log_limit: request.log_limit_bytes, end: None };
+                let running = Running::new(step, request.log_limit_bytes);
                 job.steps.insert(request.uid.clone(), running);
                 world.processes += 1;
             }
@@ -378,5 +382,102 @@ impl Executor for FakeExecutor {
             world.jobs.retain(|job, _| job.run != *run);
         });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FakeCall, FakeStep, FakeWorld};
+    use futures_util::{FutureExt, StreamExt};
+    use pawl_core::ids::{JobKey, JobUid, RunId, StepPath, StepUid};
+    use pawl_core::ports::{
+        Command, Executor, ExecutorError, ExitKind, JobRequest, StepRequest, StepSignal, StopLadder,
+    };
+
+    fn job() -> JobUid {
+        JobUid { run: RunId("r".into()), job: JobKey("j".into()) }
+    }
+
+    fn step(index: usize) -> StepRequest {
+        let JobUid { run, job } = job();
+        StepRequest {
+            uid: StepUid { run, job, step: StepPath::top(index), attempt: 1 },
+            command: Command::Argv(vec!["x".into()]),
+            env: Vec::new(),
+            path: Vec::new(),
+            working_dir: String::new(),
+            log_limit_bytes: 1 << 20,
+        }
+    }
+
+    fn request() -> JobRequest {
+        JobRequest { uid: Some(job()), ..JobRequest::default() }
+    }
+
+    #[tokio::test]
+    async fn injected_failures_happen_once_and_in_order() {
+        let world = FakeWorld::new(|_| FakeStep::default());
+        let executor = world.executor();
+        world.fail_next_open(ExecutorError::Internal("first".into()));
+        let error = executor.open_job(&request()).await.unwrap_err();
+        assert_eq!(error.to_string(), "first");
+        assert!(!executor.open_job(&request()).await.unwrap());
+        world.fail_next_start(ExecutorError::Internal("second".into()));
+        assert!(executor.start(&step(0)).await.is_err());
+        assert_eq!(world.processes(), 0);
+        executor.start(&step(0)).await.unwrap();
+        assert_eq!(world.processes(), 1);
+        assert_eq!(world.calls().len(), 4);
+        assert_eq!(world.calls()[3], FakeCall::Start(Box::new(step(0))));
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_everything_back_until_resumed_or_stopped() {
+        let world = FakeWorld::new(|_| FakeStep::prints(&["a"]));
+        let executor = world.executor();
+        executor.open_job(&request()).await.unwrap();
+        world.pause();
+        executor.start(&step(0)).await.unwrap();
+        executor.start(&step(1)).await.unwrap();
+        let mut signals = executor.follow(&step(0).uid, 0).await.unwrap();
+        assert!(signals.next().now_or_never().is_none());
+        executor.stop(&step(1).uid, StopLadder::GITHUB).await.unwrap();
+        let stopped: Vec<_> = executor.follow(&step(1).uid, 1).await.unwrap().collect().await;
+        let [StepSignal::Exit(exit)] = &stopped[..] else { panic!("{stopped:?}") };
+        assert_eq!(exit.kind, ExitKind::Signalled(2));
+        world.resume();
+        assert_eq!(signals.count().await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_stubborn_step_ends_by_the_kill() {
+        let fake = FakeStep { never_ends: true, stubborn: true, ..FakeStep::default() };
+        let world = FakeWorld::new(move |_| fake.clone());
+        let executor = world.executor();
+        executor.open_job(&request()).await.unwrap();
+        executor.start(&step(0)).await.unwrap();
+        executor.stop(&step(0).uid, StopLadder::GITHUB).await.unwrap();
+        let signals: Vec<_> = executor.follow(&step(0).uid, 0).await.unwrap().collect().await;
+        let [StepSignal::Exit(exit)] = &signals[..] else { panic!("{signals:?}") };
+        assert_eq!(exit.kind, ExitKind::Signalled(9));
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_steps_run_by_table() {
+        let failing = step(7_777).uid;
+        let table = [(failing.clone(), FakeStep::exits(3))].into();
+        let executor = FakeWorld::with_table(table).executor();
+        executor.open_job(&request()).await.unwrap();
+        let mut failed = Vec::new();
+        for index in 0..10_000 {
+            let step = step(index);
+            executor.start(&step).await.unwrap();
+            let last = executor.follow(&step.uid, 0).await.unwrap().collect::<Vec<_>>().await.pop();
+            let Some(StepSignal::Exit(exit)) = last else { panic!("no exit") };
+            if exit.kind != ExitKind::Exited(0) {
+                failed.push(step.uid);
+            }
+        }
+        assert_eq!(failed, [failing]);
     }
 }

@@ -149,7 +149,10 @@ impl Executor for HostExecutor {
     }
 
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError> {
-        let uid = request.uid.clone().ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
+        let uid = request
+            .uid
+            .clone()
+            .ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
         if self.link(&uid).is_some() {
             return Ok(true);
         }
@@ -179,7 +182,8 @@ impl Executor for HostExecutor {
     }
 
     async fn attach(&self, uid: &StepUid) -> Result<Attachment, ExecutorError> {
-        let known = self.jobs().get(&uid.job_uid()).map(|job| (Arc::clone(&job.link), job.reopened));
+        let known =
+            self.jobs().get(&uid.job_uid()).map(|job| (Arc::clone(&job.link), job.reopened));
         let lost = || Attachment::Lost("the process that ran it on this host ended".to_owned());
         let Some((link, reopened)) = known else { return Ok(lost()) };
         let present = link.knows(uid).await.map_err(|error| broken(&error))?;
