@@ -12,10 +12,18 @@ pub mod workspace;
 
 #[path = "../baseline/mod.rs"]
 pub mod baseline;
+#[path = "../build/mod.rs"]
+pub mod build;
 #[path = "../checkout/mod.rs"]
 pub mod checkout;
+#[path = "../deploy/mod.rs"]
+pub mod deploy;
 #[path = "../download/mod.rs"]
 pub mod download;
+#[path = "../rollback/mod.rs"]
+pub mod rollback;
+#[path = "../evaluate/mod.rs"]
+pub mod evaluate;
 #[path = "../split/mod.rs"]
 pub mod split;
 #[path = "../train/mod.rs"]

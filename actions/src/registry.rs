@@ -28,8 +28,12 @@ static BUILTINS: &[Builtin] = &[
     Builtin::Job(&crate::split::Split),
     Builtin::Job(&crate::train::Train),
     Builtin::Runner(&crate::baseline::Baseline),
+    Builtin::Job(&crate::evaluate::Evaluate),
     Builtin::Runner(&crate::upload::Upload),
     Builtin::Runner(&crate::download::Download),
+    Builtin::Runner(&crate::build::Build),
+    Builtin::Runner(&crate::deploy::Deploy),
+    Builtin::Runner(&crate::rollback::Rollback),
 ];
 
 /// All built-in actions.

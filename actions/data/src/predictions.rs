@@ -41,6 +41,15 @@ pub struct Predictions {
     pub slices: IndexMap<String, Vec<Option<String>>>,
 }
 
+/// What a Parquet file says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParquetFacts {
+    /// Number of rows.
+    pub rows: u64,
+    /// The entries of its metadata, whoever wrote them.
+    pub metadata: IndexMap<String, String>,
+}
+
 /// Why predictions cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PredictionsError {
@@ -194,7 +203,7 @@ impl Predictions {
     }
 
     /// Writes Parquet with entries in the file's own metadata, such as the digest of the model that predicted;
-    /// [`Predictions::parquet_metadata`] reads them.
+    /// [`Predictions::parquet_facts`] reads them.
     ///
     /// # Errors
     /// Those of [`Predictions::write_parquet`].
@@ -235,20 +244,20 @@ impl Predictions {
         writer.close().map(|_| ()).map_err(|error| write(&error))
     }
 
-    /// The entries of a Parquet file's own metadata, whoever wrote it.
+    /// What a Parquet file says of itself, without reading its rows.
     ///
     /// # Errors
     /// When the bytes are not Parquet; `file` names them in the message.
-    pub fn parquet_metadata(
-        file: &str,
-        bytes: Vec<u8>,
-    ) -> Result<IndexMap<String, String>, PredictionsError> {
+    pub fn parquet_facts(file: &str, bytes: Vec<u8>) -> Result<ParquetFacts, PredictionsError> {
         let reader = SerializedFileReader::new(Bytes::from(bytes))
             .map_err(|error| ReadError::file(file, format!("is not Parquet: {error}")))?;
-        let entries = reader.metadata().file_metadata().key_value_metadata();
-        let entries = entries.map_or(&[][..], |entries| entries.as_slice());
+        let facts = reader.metadata().file_metadata();
+        let entries = facts.key_value_metadata().map_or(&[][..], |entries| entries.as_slice());
         let text = |entry: &KeyValue| Some((entry.key.clone(), entry.value.clone()?));
-        Ok(entries.iter().filter_map(text).collect())
+        Ok(ParquetFacts {
+            rows: u64::try_from(facts.num_rows()).unwrap_or(0),
+            metadata: entries.iter().filter_map(text).collect(),
+        })
     }
 
     fn check_shape(&self) -> Result<(), PredictionsError> {
@@ -463,17 +472,14 @@ mod tests {
         let entries = [("pawl.model".to_owned(), "sha256:00".to_owned())].into_iter().collect();
         let mut bytes = Vec::new();
         written.write_parquet_with(&mut bytes, &entries).expect("writes");
-        let read = Predictions::parquet_metadata("p.parquet", bytes.clone()).expect("reads");
-        assert_eq!(read.get("pawl.model").map(String::as_str), Some("sha256:00"));
+        let read = Predictions::parquet_facts("p.parquet", bytes.clone()).expect("reads");
+        assert_eq!(read.metadata.get("pawl.model").map(String::as_str), Some("sha256:00"));
+        assert_eq!(read.rows, 2);
         let table = Table::from_bytes("p.parquet", Format::Parquet, bytes).expect("reads");
         assert_eq!(Predictions::from_table(&table).expect("reads"), written);
-        assert!(
-            !Predictions::parquet_metadata("p.parquet", parquet(&written))
-                .expect("reads")
-                .contains_key("pawl.model")
-        );
-        let error =
-            Predictions::parquet_metadata("p.parquet", b"text".to_vec()).expect_err("no Parquet");
+        let plain = Predictions::parquet_facts("p.parquet", parquet(&written)).expect("reads");
+        assert!(!plain.metadata.contains_key("pawl.model"));
+        let error = Predictions::parquet_facts("p.parquet", b"text".to_vec()).expect_err("no");
         assert!(error.to_string().starts_with("p.parquet is not Parquet: "), "{error}");
     }
 
