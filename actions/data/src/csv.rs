@@ -102,7 +102,8 @@ impl CsvText {
         } else {
             "\n"
         };
-        let mut lines = std::iter::once(header).chain(rows.iter().map(|&row| self.line(row))).peekable();
+        let mut lines =
+            std::iter::once(header).chain(rows.iter().map(|&row| self.line(row))).peekable();
         while let Some(line) = lines.next() {
             out.write_all(line.as_bytes())?;
             if lines.peek().is_some() && !line.ends_with(['\n', '\r']) {
@@ -116,7 +117,7 @@ impl CsvText {
     fn line(&self, row: usize) -> &str {
         let start = self.starts[row] as usize;
         let end = self.ends[(row + 1) * self.columns - 1] as usize;
-        let rest = self.text[end..].as_bytes();
+        let rest = &self.text.as_bytes()[end..];
         let ending = match rest {
             [b'\r', b'\n', ..] => 2,
             [b'\r' | b'\n', ..] => 1,
@@ -157,15 +158,23 @@ impl Scanner<'_> {
     fn header(&mut self) -> Result<Vec<(usize, usize)>, ReadError> {
         while self.skip_line_ending() {}
         if self.at >= self.bytes.len() {
-            return Err(ReadError::file(self.file, "is empty: a CSV file begins with a header row"));
+            return Err(ReadError::file(
+                self.file,
+                "is empty: a CSV file begins with a header row",
+            ));
         }
         let mut cells = Vec::new();
         loop {
             let start = self.at;
             let column = cells.len();
-            let field = self
-                .field()
-                .map_err(|bad| ReadError::cell(self.file, 0, &format!("number {}", column + 1), bad.reason(self.line)))?;
+            let field = self.field().map_err(|bad| {
+                ReadError::cell(
+                    self.file,
+                    0,
+                    &format!("number {}", column + 1),
+                    bad.reason(self.line),
+                )
+            })?;
             cells.push((start, field.end));
             self.at = field.next;
             if field.last_of_row {
@@ -209,7 +218,8 @@ impl Scanner<'_> {
             return Ok(());
         }
         let column = names.get(seen).or(names.last()).map_or("", String::as_str);
-        let reason = format!("has {seen} fields where the header has {} (line {line})", names.len());
+        let reason =
+            format!("has {seen} fields where the header has {} (line {line})", names.len());
         Err(ReadError::cell(self.file, row, column, reason))
     }
 
@@ -279,16 +289,24 @@ fn line_ending(bytes: &[u8]) -> usize {
 impl BadField {
     fn reason(&self, line: u64) -> String {
         match self {
-            Self::Unterminated => format!("begins with a quote that is never closed (from line {line} on)"),
+            Self::Unterminated => {
+                format!("begins with a quote that is never closed (from line {line} on)")
+            }
             Self::AfterQuote => {
-                format!("has text after its closing quote (line {line}); double a quote that belongs to the text")
+                format!(
+                    "has text after its closing quote (line {line}); double a quote that belongs to the text"
+                )
             }
         }
     }
 }
 
 /// Names of the columns; a name may stand only once.
-fn header_names(file: &str, bytes: &[u8], cells: &[(usize, usize)]) -> Result<Vec<String>, ReadError> {
+fn header_names(
+    file: &str,
+    bytes: &[u8],
+    cells: &[(usize, usize)],
+) -> Result<Vec<String>, ReadError> {
     let mut names: Vec<String> = Vec::with_capacity(cells.len());
     let mut seen = std::collections::HashMap::new();
     for (index, &(start, end)) in cells.iter().enumerate() {
@@ -297,7 +315,8 @@ fn header_names(file: &str, bytes: &[u8], cells: &[(usize, usize)]) -> Result<Ve
             .map_err(|_| ReadError::cell(file, 0, &number, "is not UTF-8 text".to_owned()))?;
         let name = if raw.starts_with('"') { unquote(raw).into_owned() } else { raw.to_owned() };
         if let Some(first) = seen.insert(name.clone(), index) {
-            let reason = format!("stands twice in the header, as columns {} and {}", first + 1, index + 1);
+            let reason =
+                format!("stands twice in the header, as columns {} and {}", first + 1, index + 1);
             return Err(ReadError::cell(file, 0, &name, reason));
         }
         names.push(name);
@@ -315,7 +334,8 @@ fn not_utf8(
 ) -> ReadError {
     let bad = error.utf8_error().valid_up_to();
     let byte = error.as_bytes()[bad];
-    let reason = format!("is not UTF-8 text (byte 0x{byte:02x} at offset {bad}); save the file as UTF-8");
+    let reason =
+        format!("is not UTF-8 text (byte 0x{byte:02x} at offset {bad}); save the file as UTF-8");
     let row = starts.partition_point(|&start| start as usize <= bad);
     let column = ends.partition_point(|&end| (end as usize) <= bad) % names.len().max(1);
     let name = names.get(column).map_or("", String::as_str);
@@ -341,7 +361,8 @@ mod tests {
 
     #[test]
     fn quotes_newlines_marks_and_line_endings() {
-        let (names, csv) = parse(b"\xef\xbb\xbf\"a x\",b\r\n\"1,\n\"\"2\",x\"y\r\n\r\n3,4").expect("parses");
+        let (names, csv) =
+            parse(b"\xef\xbb\xbf\"a x\",b\r\n\"1,\n\"\"2\",x\"y\r\n\r\n3,4").expect("parses");
         assert_eq!(names, ["a x", "b"]);
         assert_eq!(csv.rows(), 2);
         assert_eq!(csv.cell(0, 0).as_deref(), Some("1,\n\"2"));
@@ -360,12 +381,30 @@ mod tests {
     fn what_is_wrong_is_named_with_row_and_column() {
         let errors: [(&[u8], &str); 8] = [
             (b"", "t.csv is empty: a CSV file begins with a header row"),
-            (b"a,b\n1,2\n3\n", "t.csv: row 2, column 'b' has 1 fields where the header has 2 (line 3)"),
-            (b"a,b\n1,2,3\n", "t.csv: row 1, column 'b' has 3 fields where the header has 2 (line 2)"),
-            (b"a,b,a\n", "t.csv: header, column 'a' stands twice in the header, as columns 1 and 3"),
-            (b"a,b\n1,2\n1,\xff\n", "t.csv: row 2, column 'b' is not UTF-8 text (byte 0xff at offset 10); save the file as UTF-8"),
-            (b"a,b\n1,\"2\n", "t.csv: row 1, column 'b' begins with a quote that is never closed (from line 2 on)"),
-            (b"a,b\n\"1\"x,2\n", "t.csv: row 1, column 'a' has text after its closing quote (line 2); double a quote that belongs to the text"),
+            (
+                b"a,b\n1,2\n3\n",
+                "t.csv: row 2, column 'b' has 1 fields where the header has 2 (line 3)",
+            ),
+            (
+                b"a,b\n1,2,3\n",
+                "t.csv: row 1, column 'b' has 3 fields where the header has 2 (line 2)",
+            ),
+            (
+                b"a,b,a\n",
+                "t.csv: header, column 'a' stands twice in the header, as columns 1 and 3",
+            ),
+            (
+                b"a,b\n1,2\n1,\xff\n",
+                "t.csv: row 2, column 'b' is not UTF-8 text (byte 0xff at offset 10); save the file as UTF-8",
+            ),
+            (
+                b"a,b\n1,\"2\n",
+                "t.csv: row 1, column 'b' begins with a quote that is never closed (from line 2 on)",
+            ),
+            (
+                b"a,b\n\"1\"x,2\n",
+                "t.csv: row 1, column 'a' has text after its closing quote (line 2); double a quote that belongs to the text",
+            ),
             (b"\xff\xfea\0", "t.csv is UTF-16 text; save it as UTF-8"),
         ];
         for (bytes, message) in errors {

@@ -23,7 +23,11 @@ impl FeatureMatrix {
     ///
     /// # Errors
     /// A missing column; a cell that is null, no number or not finite; a row without a label; with row and column.
-    pub fn extract(table: &Table, features: &[String], label: Option<&LabelRule>) -> Result<Self, CellError> {
+    pub fn extract(
+        table: &Table,
+        features: &[String],
+        label: Option<&LabelRule>,
+    ) -> Result<Self, CellError> {
         let columns: Vec<usize> = features
             .iter()
             .map(|name| table.column(name).ok_or_else(|| CellError::no_column(table, name)))
@@ -50,9 +54,18 @@ impl FeatureMatrix {
 fn finite(table: &Table, row: usize, column: usize) -> Result<f64, CellError> {
     match table.number(row, column) {
         Some(Ok(value)) if value.is_finite() => Ok(value),
-        Some(Ok(value)) => Err(CellError::cell(table, row, column, format!("is {value}, not a finite number"))),
-        Some(Err(text)) => Err(CellError::cell(table, row, column, format!("is '{text}', not a number"))),
-        None => Err(CellError::cell(table, row, column, "is null; a feature needs a number in every row")),
+        Some(Ok(value)) => {
+            Err(CellError::cell(table, row, column, format!("is {value}, not a finite number")))
+        }
+        Some(Err(text)) => {
+            Err(CellError::cell(table, row, column, format!("is '{text}', not a number")))
+        }
+        None => Err(CellError::cell(
+            table,
+            row,
+            column,
+            "is null; a feature needs a number in every row",
+        )),
     }
 }
 
@@ -62,7 +75,8 @@ mod tests {
     use crate::table::{Format, Table};
 
     fn extract(csv: &str, features: &[&str]) -> Result<FeatureMatrix, String> {
-        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, csv.into()).expect("a table");
+        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, csv.into())
+            .expect("a table");
         let features: Vec<String> = features.iter().map(|name| (*name).to_owned()).collect();
         let label = "y > 0".parse().expect("a rule");
         FeatureMatrix::extract(&table, &features, Some(&label)).map_err(|error| error.to_string())
@@ -71,7 +85,10 @@ mod tests {
     #[test]
     fn rows_become_numbers_in_the_order_asked_for() {
         let matrix = extract("a,b,y\n1,2.5,0\n-3,1e2,4\n", &["b", "a"]).expect("extracts");
-        assert_eq!((matrix.rows, matrix.row(0), matrix.row(1)), (2, &[2.5, 1.0][..], &[100.0, -3.0][..]));
+        assert_eq!(
+            (matrix.rows, matrix.row(0), matrix.row(1)),
+            (2, &[2.5, 1.0][..], &[100.0, -3.0][..])
+        );
         assert_eq!((matrix.labels, matrix.ids), (vec![false, true], vec![1, 2]));
     }
 
@@ -79,8 +96,14 @@ mod tests {
     fn a_cell_that_is_no_number_is_named() {
         let error = |csv: &str, feature: &str| extract(csv, &[feature]).expect_err("fails");
         assert_eq!(error("a,y\n1,1\nx,1\n", "a"), "t.csv: row 2, column 'a' is 'x', not a number");
-        assert_eq!(error("a,y\n,1\n", "a"), "t.csv: row 1, column 'a' is null; a feature needs a number in every row");
-        assert_eq!(error("a,y\nnan,1\n", "a"), "t.csv: row 1, column 'a' is NaN, not a finite number");
+        assert_eq!(
+            error("a,y\n,1\n", "a"),
+            "t.csv: row 1, column 'a' is null; a feature needs a number in every row"
+        );
+        assert_eq!(
+            error("a,y\nnan,1\n", "a"),
+            "t.csv: row 1, column 'a' is NaN, not a finite number"
+        );
         assert_eq!(error("a,y\n1,1\n", "c"), "t.csv has no column 'c'; it has a, y");
     }
 }

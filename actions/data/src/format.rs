@@ -81,7 +81,9 @@ impl Format {
                 Self::Integer(..) => false,
                 _ => true,
             },
-            Value::Float(value) => self != Self::Float32 || !value.is_finite() || value.abs() <= f64::from(f32::MAX),
+            Value::Float(value) => {
+                self != Self::Float32 || !value.is_finite() || value.abs() <= f64::from(f32::MAX)
+            }
             _ => true,
         }
     }
@@ -104,7 +106,10 @@ impl Format {
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let atom = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
     };
     local.len() <= 64 && local.split('.').all(atom) && is_hostname(domain)
 }
@@ -113,7 +118,8 @@ fn is_email(text: &str) -> bool {
 fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
-    lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    lengths == [8, 4, 4, 4, 12]
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// RFC 3986: a scheme, a colon, and only characters that a URI may have.
@@ -126,7 +132,9 @@ fn is_uri(text: &str) -> bool {
     }
     let bytes = rest.as_bytes();
     bytes.iter().enumerate().all(|(at, byte)| match byte {
-        b'%' => bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)),
+        b'%' => {
+            bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+        }
         byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
     })
 }

@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn keys_are_equal_by_value_and_never_run_together() {
         let table = table("a,b\n1,x\n01,x\n1,\n,1\nx,x\n\"1\",\"x\"\n");
-        let mut set = KeySet::new(KeyReader::new(&table, vec![(0, Kind::Integer), (1, Kind::Text)]));
+        let mut set =
+            KeySet::new(KeyReader::new(&table, vec![(0, Kind::Integer), (1, Kind::Text)]));
         let reader = KeyReader::new(&table, vec![(0, Kind::Integer), (1, Kind::Text)]);
         let mut buffer = Vec::new();
         let mut seen = Vec::new();
@@ -138,7 +139,14 @@ mod tests {
             seen.push((key, if key == Key::Whole { set.insert(row, &buffer) } else { None }));
         }
         let whole = |first| (Key::Whole, first);
-        let expected = [whole(None), whole(Some(0)), (Key::Null, None), (Key::Null, None), (Key::Unreadable, None), whole(Some(0))];
+        let expected = [
+            whole(None),
+            whole(Some(0)),
+            (Key::Null, None),
+            (Key::Null, None),
+            (Key::Unreadable, None),
+            whole(Some(0)),
+        ];
         assert_eq!(seen, expected);
     }
 

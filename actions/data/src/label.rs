@@ -44,7 +44,9 @@ pub enum LabelValue {
 
 /// Why a text is no label rule: the user's input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("label rule '{text}' {reason}; write one like mdvis > 0, plan == 'free' or a column's name")]
+#[error(
+    "label rule '{text}' {reason}; write one like mdvis > 0, plan == 'free' or a column's name"
+)]
 pub struct LabelRuleError {
     text: String,
     reason: &'static str,
@@ -79,10 +81,19 @@ pub enum CellError {
 
 impl CellError {
     pub(crate) fn no_column(table: &Table, column: &str) -> Self {
-        Self::NoColumn { table: table.source().to_owned(), column: column.to_owned(), known: table.columns().join(", ") }
+        Self::NoColumn {
+            table: table.source().to_owned(),
+            column: column.to_owned(),
+            known: table.columns().join(", "),
+        }
     }
 
-    pub(crate) fn cell(table: &Table, row: usize, column: usize, reason: impl Into<String>) -> Self {
+    pub(crate) fn cell(
+        table: &Table,
+        row: usize,
+        column: usize,
+        reason: impl Into<String>,
+    ) -> Self {
         let column = table.columns()[column].clone();
         Self::Cell { table: table.source().to_owned(), row: row + 1, column, reason: reason.into() }
     }
@@ -163,8 +174,12 @@ impl fmt::Display for LabelRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.test {
             None => f.write_str(&self.column),
-            Some((operator, LabelValue::Number(number))) => write!(f, "{} {} {number}", self.column, operator.text()),
-            Some((operator, LabelValue::Text(text))) => write!(f, "{} {} '{text}'", self.column, operator.text()),
+            Some((operator, LabelValue::Number(number))) => {
+                write!(f, "{} {} {number}", self.column, operator.text())
+            }
+            Some((operator, LabelValue::Text(text))) => {
+                write!(f, "{} {} '{text}'", self.column, operator.text())
+            }
         }
     }
 }
@@ -175,16 +190,21 @@ impl LabelRule {
     /// # Errors
     /// A missing column; a null cell, or one that does not compare with the rule's value, with its row.
     pub fn labels(&self, table: &Table) -> Result<Vec<bool>, CellError> {
-        let column = table.column(&self.column).ok_or_else(|| CellError::no_column(table, &self.column))?;
+        let column =
+            table.column(&self.column).ok_or_else(|| CellError::no_column(table, &self.column))?;
         (0..table.rows()).map(|row| self.label(table, row, column)).collect()
     }
 
     fn label(&self, table: &Table, row: usize, column: usize) -> Result<bool, CellError> {
         let bad = |reason: String| CellError::cell(table, row, column, reason);
-        let value = table.value(row, column).ok_or_else(|| bad("is null, so the row has no label".to_owned()))?;
+        let value = table
+            .value(row, column)
+            .ok_or_else(|| bad("is null, so the row has no label".to_owned()))?;
         let text = value.display();
         match &self.test {
-            None => truth(&value).ok_or_else(|| bad(format!("is '{text}', not true, false, 1 or 0"))),
+            None => {
+                truth(&value).ok_or_else(|| bad(format!("is '{text}', not true, false, 1 or 0")))
+            }
             Some((operator, LabelValue::Text(wanted))) => {
                 Ok(operator.holds(Some(text.as_ref().cmp(wanted.as_str()))))
             }
@@ -223,25 +243,44 @@ mod tests {
     use crate::table::{Format, Table};
 
     fn labels(rule: &str, csv: &str) -> Result<Vec<bool>, String> {
-        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, csv.into()).expect("a table");
-        rule.parse::<LabelRule>().map_err(|e| e.to_string())?.labels(&table).map_err(|e| e.to_string())
+        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, csv.into())
+            .expect("a table");
+        rule.parse::<LabelRule>()
+            .map_err(|e| e.to_string())?
+            .labels(&table)
+            .map_err(|e| e.to_string())
     }
 
     #[test]
     fn rules_compare_numbers_and_texts() {
         assert_eq!(labels("v > 0", "v\n0\n1\n-1\n0.5\n"), Ok(vec![false, true, false, true]));
         assert_eq!(labels("v<=0", "v\n0\n1\n"), Ok(vec![true, false]));
-        assert_eq!(labels("plan == 'free'", "plan\nfree\npaid\n\"\"\n"), Ok(vec![true, false, false]));
+        assert_eq!(
+            labels("plan == 'free'", "plan\nfree\npaid\n\"\"\n"),
+            Ok(vec![true, false, false])
+        );
         assert_eq!(labels("plan != free", "plan\nfree\npaid\n"), Ok(vec![false, true]));
         assert_eq!(labels("y", "y\ntrue\n0\nFALSE\n1\n"), Ok(vec![true, false, false, true]));
     }
 
     #[test]
     fn a_row_without_a_label_is_named() {
-        assert_eq!(labels("v > 0", "v,w\n1,2\n,3\n"), Err("t.csv: row 2, column 'v' is null, so the row has no label".into()));
-        assert_eq!(labels("v > 0", "v\nx\n"), Err("t.csv: row 1, column 'v' is 'x', not a number".into()));
-        assert_eq!(labels("z > 0", "v,w\n1,2\n"), Err("t.csv has no column 'z'; it has v, w".into()));
-        assert_eq!(labels("v", "v\n2\n"), Err("t.csv: row 1, column 'v' is '2', not true, false, 1 or 0".into()));
+        assert_eq!(
+            labels("v > 0", "v,w\n1,2\n,3\n"),
+            Err("t.csv: row 2, column 'v' is null, so the row has no label".into())
+        );
+        assert_eq!(
+            labels("v > 0", "v\nx\n"),
+            Err("t.csv: row 1, column 'v' is 'x', not a number".into())
+        );
+        assert_eq!(
+            labels("z > 0", "v,w\n1,2\n"),
+            Err("t.csv has no column 'z'; it has v, w".into())
+        );
+        assert_eq!(
+            labels("v", "v\n2\n"),
+            Err("t.csv: row 1, column 'v' is '2', not true, false, 1 or 0".into())
+        );
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    Date32Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, Time32MillisecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -33,24 +33,36 @@ pub(crate) struct Read {
 /// Reads a whole file.
 pub(crate) fn read(file: &str, bytes: Vec<u8>) -> Result<Read, ReadError> {
     // The decoder is someone else's and its input hostile: a panic of it is a damaged file, not the end of the program.
-    catch_unwind(AssertUnwindSafe(|| decode(file, Bytes::from(bytes))))
-        .unwrap_or_else(|_| Err(ReadError::file(file, "is not readable as Parquet: the decoder gave up on it")))
+    catch_unwind(AssertUnwindSafe(|| decode(file, Bytes::from(bytes)))).unwrap_or_else(|_| {
+        Err(ReadError::file(file, "is not readable as Parquet: the decoder gave up on it"))
+    })
 }
 
 fn decode(file: &str, bytes: Bytes) -> Result<Read, ReadError> {
-    let bad = |error: &dyn std::fmt::Display| ReadError::file(file, format!("is not readable as Parquet: {error}"));
+    let bad = |error: &dyn std::fmt::Display| {
+        ReadError::file(file, format!("is not readable as Parquet: {error}"))
+    };
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options).map_err(|e| bad(&e))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
+        .map_err(|e| bad(&e))?;
     let schema = builder.schema().clone();
     let mut names: Vec<String> = Vec::new();
     for field in schema.fields() {
         if names.contains(field.name()) {
-            return Err(ReadError::cell(file, 0, field.name(), "stands twice in the schema".to_owned()));
+            return Err(ReadError::cell(
+                file,
+                0,
+                field.name(),
+                "stands twice in the schema".to_owned(),
+            ));
         }
         names.push(field.name().clone());
     }
-    let mut columns: Vec<Column> =
-        schema.fields().iter().map(|field| Column { values: empty(field.data_type()), valid: None }).collect();
+    let mut columns: Vec<Column> = schema
+        .fields()
+        .iter()
+        .map(|field| Column { values: empty(field.data_type()), valid: None })
+        .collect();
     let mut rows = 0;
     for batch in builder.build().map_err(|e| bad(&e))? {
         let batch = batch.map_err(|e| bad(&e))?;
@@ -67,8 +79,12 @@ fn decode(file: &str, bytes: Bytes) -> Result<Read, ReadError> {
 fn empty(kind: &DataType) -> Values {
     match kind {
         DataType::Boolean => Values::Bool(Vec::new()),
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Values::Int(Vec::new()),
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Values::Unsigned(Vec::new()),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            Values::Int(Vec::new())
+        }
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
+            Values::Unsigned(Vec::new())
+        }
         DataType::Float16 | DataType::Float32 | DataType::Float64 => Values::Float(Vec::new()),
         DataType::Decimal128(_, scale) => Values::Decimal(Vec::new(), *scale),
         DataType::Utf8 => Values::Text(TextValues::default()),
@@ -106,10 +122,15 @@ fn append_values(values: &mut Values, array: &dyn Array) {
         }
         Values::Text(out) => {
             let array = array.as_string::<i32>();
-            (0..array.len()).for_each(|row| out.push(if array.is_null(row) { "" } else { array.value(row) }));
+            (0..array.len())
+                .for_each(|row| out.push(if array.is_null(row) { "" } else { array.value(row) }));
         }
-        Values::Decimal(out, _) => out.extend(array.as_primitive::<Decimal128Type>().values().iter().copied()),
-        Values::Date(out) => out.extend(array.as_primitive::<Date32Type>().values().iter().copied()),
+        Values::Decimal(out, _) => {
+            out.extend(array.as_primitive::<Decimal128Type>().values().iter().copied())
+        }
+        Values::Date(out) => {
+            out.extend(array.as_primitive::<Date32Type>().values().iter().copied())
+        }
         Values::Int(out) => append_ints(out, array),
         Values::Unsigned(out) => append_unsigned(out, array),
         Values::Float(out) => append_floats(out, array),
@@ -155,11 +176,19 @@ fn append_moments(out: &mut Vec<i128>, array: &dyn Array) {
     const NANO: i128 = ATTOS / 1_000_000_000;
     match array.data_type() {
         DataType::Timestamp(TimeUnit::Second, _) => scale::<TimestampSecondType>(out, array, ATTOS),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => scale::<TimestampMillisecondType>(out, array, MILLI),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => scale::<TimestampMicrosecondType>(out, array, MICRO),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => scale::<TimestampNanosecondType>(out, array, NANO),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            scale::<TimestampMillisecondType>(out, array, MILLI)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            scale::<TimestampMicrosecondType>(out, array, MICRO)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            scale::<TimestampNanosecondType>(out, array, NANO)
+        }
         DataType::Time32(_) => scale::<Time32MillisecondType>(out, array, MILLI),
-        DataType::Time64(TimeUnit::Microsecond) => scale::<Time64MicrosecondType>(out, array, MICRO),
+        DataType::Time64(TimeUnit::Microsecond) => {
+            scale::<Time64MicrosecondType>(out, array, MICRO)
+        }
         _ => scale::<Time64NanosecondType>(out, array, NANO),
     }
 }
@@ -168,5 +197,7 @@ fn scale<T: ArrowPrimitiveType>(out: &mut Vec<i128>, array: &dyn Array, unit: i1
 where
     T::Native: Into<i64>,
 {
-    out.extend(array.as_primitive::<T>().values().iter().map(|&value| i128::from(value.into()) * unit));
+    out.extend(
+        array.as_primitive::<T>().values().iter().map(|&value| i128::from(value.into()) * unit),
+    );
 }

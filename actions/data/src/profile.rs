@@ -66,12 +66,14 @@ fn profile(table: &Table, column: usize) -> ColumnProfile {
             numbers.push(number);
         }
     }
-    let kind = if table.is_csv() { kinds.name(table.rows() - nulls) } else { table.physical_type(column) };
+    let kind =
+        if table.is_csv() { kinds.name(table.rows() - nulls) } else { table.physical_type(column) };
     // A text column with a few numbers in it is no numeric column.
     if kind == "string" {
         numbers.clear();
     }
-    let (min, max) = (numbers.iter().copied().reduce(f64::min), numbers.iter().copied().reduce(f64::max));
+    let (min, max) =
+        (numbers.iter().copied().reduce(f64::min), numbers.iter().copied().reduce(f64::max));
     ColumnProfile {
         name: table.columns()[column].clone(),
         kind: kind.to_owned(),
@@ -113,7 +115,9 @@ impl Kinds {
 /// The running mean, which does not overflow where a sum or a difference would.
 #[expect(clippy::cast_precision_loss, reason = "a table has fewer than 2^32 rows")]
 fn mean(numbers: &[f64]) -> Option<f64> {
-    let step = |mean: f64, (index, number): (usize, &f64)| mean + number / (index + 1) as f64 - mean / (index + 1) as f64;
+    let step = |mean: f64, (index, number): (usize, &f64)| {
+        mean + number / (index + 1) as f64 - mean / (index + 1) as f64
+    };
     (!numbers.is_empty()).then(|| numbers.iter().enumerate().fold(0.0, step))
 }
 
@@ -123,7 +127,11 @@ fn histogram(numbers: &[f64], min: f64, max: f64) -> Vec<u64> {
     let width = max / 2.0 - min / 2.0;
     for number in numbers {
         let share = if width > 0.0 { (number / 2.0 - min / 2.0) / width } else { 0.0 };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share is from 0 to 1")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share is from 0 to 1"
+        )]
         let bin = (share * BINS as f64) as usize;
         bins[bin.min(BINS - 1)] += 1;
     }
@@ -138,7 +146,8 @@ mod tests {
     #[test]
     fn columns_are_told_apart_and_counted() {
         let csv = "i,n,b,s,e\n0,0.5,true,a,\n10,nan,False,1,\n5,,true,\"\",\n";
-        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, csv.into()).expect("a table");
+        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, csv.into())
+            .expect("a table");
         let profile = Profile::of(&table);
         let kinds: Vec<&str> = profile.columns.iter().map(|column| column.kind.as_str()).collect();
         assert_eq!(kinds, ["integer", "number", "boolean", "string", "null"]);
@@ -152,7 +161,11 @@ mod tests {
 
     #[test]
     fn the_widest_range_does_not_overflow() {
-        let table = Table::from_bytes("t.csv", Format::Csv { delimiter: b',' }, "a\n-1.7e308\n1.7e308\n".into());
+        let table = Table::from_bytes(
+            "t.csv",
+            Format::Csv { delimiter: b',' },
+            "a\n-1.7e308\n1.7e308\n".into(),
+        );
         let profile = Profile::of(&table.expect("a table"));
         assert_eq!(profile.columns[0].histogram, [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert!(profile.columns[0].mean.is_some_and(f64::is_finite));

@@ -57,7 +57,13 @@ impl ReadError {
     }
 
     pub(crate) fn too_large(file: &str, bytes: usize) -> Self {
-        Self::file(file, format!("has {bytes} bytes; a table in memory holds at most {} (split the file)", u32::MAX))
+        Self::file(
+            file,
+            format!(
+                "has {bytes} bytes; a table in memory holds at most {} (split the file)",
+                u32::MAX
+            ),
+        )
     }
 }
 
@@ -156,9 +162,11 @@ impl Table {
     /// When the file cannot be opened, its name tells no format, or its content is not that format.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let name = path.display().to_string();
-        let format = Format::of(&name)
-            .ok_or_else(|| ReadError::file(&name, "has no known format; name it .csv, .tsv or .parquet"))?;
-        let bytes = fs::read(path).map_err(|source| ReadError::Io { file: name.clone(), source })?;
+        let format = Format::of(&name).ok_or_else(|| {
+            ReadError::file(&name, "has no known format; name it .csv, .tsv or .parquet")
+        })?;
+        let bytes =
+            fs::read(path).map_err(|source| ReadError::Io { file: name.clone(), source })?;
         Self::from_bytes(&name, format, bytes)
     }
 
@@ -166,9 +174,15 @@ impl Table {
     ///
     /// # Errors
     /// When reading fails or the content is not `format`.
-    pub fn from_reader(name: &str, format: Format, input: &mut dyn io::Read) -> Result<Self, ReadError> {
+    pub fn from_reader(
+        name: &str,
+        format: Format,
+        input: &mut dyn io::Read,
+    ) -> Result<Self, ReadError> {
         let mut bytes = Vec::new();
-        input.read_to_end(&mut bytes).map_err(|source| ReadError::Io { file: name.to_owned(), source })?;
+        input
+            .read_to_end(&mut bytes)
+            .map_err(|source| ReadError::Io { file: name.to_owned(), source })?;
         Self::from_bytes(name, format, bytes)
     }
 
@@ -244,7 +258,9 @@ impl Table {
     pub fn is_null(&self, row: usize, column: usize) -> bool {
         match &self.store {
             Store::Csv(csv) => csv.raw(row, column).is_empty(),
-            Store::Columns(columns) => columns[column].valid.as_ref().is_some_and(|valid| !valid[row]),
+            Store::Columns(columns) => {
+                columns[column].valid.as_ref().is_some_and(|valid| !valid[row])
+            }
         }
     }
 
@@ -285,7 +301,8 @@ impl Table {
         match &self.store {
             Store::Csv(csv) => csv.write_rows(rows, out),
             Store::Columns(_) => {
-                let message = format!("{} is not CSV: only CSV rows can be copied as they are", self.source);
+                let message =
+                    format!("{} is not CSV: only CSV rows can be copied as they are", self.source);
                 Err(io::Error::new(io::ErrorKind::Unsupported, message))
             }
         }

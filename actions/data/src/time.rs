@@ -92,7 +92,8 @@ impl Cursor<'_> {
         if count < least {
             return None;
         }
-        let value = self.rest[..count].iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+        let value =
+            self.rest[..count].iter().fold(0, |sum, byte| sum * 10 + u64::from(byte - b'0'));
         self.rest = &self.rest[count..];
         Some(value)
     }
@@ -263,7 +264,17 @@ enum Item {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -415,7 +426,9 @@ impl Item {
                 fields.year = if *letters == 2 { 2000 + year } else { year };
             }
             Self::MonthName(full) => {
-                let name = |month: &&str| cursor.take_text(if *full { month } else { &month[..3] }).is_some();
+                let name = |month: &&str| {
+                    cursor.take_text(if *full { month } else { &month[..3] }).is_some()
+                };
                 fields.month = u32::try_from(MONTHS.iter().position(name)? + 1).ok()?;
             }
             Self::AmPm => {
@@ -431,7 +444,10 @@ impl Item {
 
 #[cfg(test)]
 mod tests {
-    use super::{ATTOS, Pattern, date_text, days, instant_text, read_date, read_time, read_timestamp, read_zone};
+    use super::{
+        ATTOS, Pattern, date_text, days, instant_text, read_date, read_time, read_timestamp,
+        read_zone,
+    };
 
     #[test]
     fn day_numbers_go_both_ways() {
@@ -461,8 +477,16 @@ mod tests {
         assert_eq!(at("1970-01-01T01:00:00+01:00"), Some(0));
         assert_eq!(at("1970-01-01T00:00:00.5Z"), Some(ATTOS / 2));
         assert_eq!(at("1969-12-31 23:59"), Some(-60 * ATTOS));
-        assert_eq!(instant_text(at("2024-02-29T12:34:56.25Z").expect("reads")), "2024-02-29T12:34:56.25Z");
-        for wrong in ["1970-01-01", "1970-01-01T24:00:00", "1970-01-01T00:00:00.Z", "1970-01-01T00:00:00+25:00"] {
+        assert_eq!(
+            instant_text(at("2024-02-29T12:34:56.25Z").expect("reads")),
+            "2024-02-29T12:34:56.25Z"
+        );
+        for wrong in [
+            "1970-01-01",
+            "1970-01-01T24:00:00",
+            "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00+25:00",
+        ] {
             assert_eq!(at(wrong), None, "{wrong}");
         }
         assert_eq!(read_zone("+02:00"), Some(7200));

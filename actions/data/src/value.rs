@@ -43,7 +43,10 @@ pub(crate) fn read_integer<'v>(text: &str) -> Option<Value<'v>> {
         let value = digits.iter().fold(0_i64, |sum, byte| sum * 10 + i64::from(byte - b'0'));
         return Some(Value::Int(if negative { -value } else { value }.into()));
     }
-    Some(text.parse::<i128>().map_or_else(|_| big(negative, &text[text.len() - digits.len()..]), Value::Int))
+    Some(
+        text.parse::<i128>()
+            .map_or_else(|_| big(negative, &text[text.len() - digits.len()..]), Value::Int),
+    )
 }
 
 /// More than 18 digits that do not fit `i128`, unless they are leading zeros.
@@ -77,7 +80,8 @@ impl<'a> Value<'a> {
             Ok(scale) => Self::Decimal(digits, scale),
             Err(_) => {
                 let zeros = usize::from(scale.unsigned_abs());
-                read_integer(&format!("{digits}{}", "0".repeat(zeros))).unwrap_or(Value::Int(digits))
+                read_integer(&format!("{digits}{}", "0".repeat(zeros)))
+                    .unwrap_or(Value::Int(digits))
             }
         }
     }
@@ -214,7 +218,12 @@ fn scaled(value: i128, scale: u32) -> Option<i128> {
 /// Remainder of a long decimal text, digit by digit.
 fn big_remainder(digits: &str, step: i128) -> Option<i128> {
     let step = step.checked_abs().filter(|&step| step > 0 && step < i128::MAX / 10)?;
-    Some(digits.bytes().filter(u8::is_ascii_digit).fold(0, |rest, byte| (rest * 10 + i128::from(byte - b'0')) % step))
+    Some(
+        digits
+            .bytes()
+            .filter(u8::is_ascii_digit)
+            .fold(0, |rest, byte| (rest * 10 + i128::from(byte - b'0')) % step),
+    )
 }
 
 fn float_decimal(value: f64) -> Option<(i128, u32)> {
@@ -244,7 +253,10 @@ fn compare_int_float(a: i128, b: f64) -> Option<Ordering> {
         return Some(Ordering::Greater);
     }
     let whole = b.trunc();
-    #[expect(clippy::cast_possible_truncation, reason = "within i128 by the checks above, and whole")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "within i128 by the checks above, and whole"
+    )]
     let ordering = a.cmp(&(whole as i128));
     let fraction = b - whole;
     Some(ordering.then_with(|| 0.0.partial_cmp(&fraction).unwrap_or(Ordering::Equal)))
@@ -265,7 +277,10 @@ fn fixed(out: &mut Vec<u8>, tag: u8, value: i128) {
 fn encode_float(value: f64, out: &mut Vec<u8>) {
     const LIMIT: f64 = 1e38;
     if value.fract() == 0.0 && value.abs() < LIMIT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 1e38, so it fits i128")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole and below 1e38, so it fits i128"
+        )]
         return fixed(out, 3, value as i128);
     }
     let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
@@ -311,9 +326,15 @@ mod tests {
     #[test]
     fn integers_are_sign_and_digits_of_any_length() {
         assert_eq!(read_integer("+007"), Some(Value::Int(7)));
-        assert_eq!(read_integer("-9223372036854775809"), Some(Value::Int(-9_223_372_036_854_775_809)));
+        assert_eq!(
+            read_integer("-9223372036854775809"),
+            Some(Value::Int(-9_223_372_036_854_775_809))
+        );
         let long = "-00340282366920938463463374607431768211456";
-        assert_eq!(read_integer(long), Some(Value::Big("-340282366920938463463374607431768211456".into())));
+        assert_eq!(
+            read_integer(long),
+            Some(Value::Big("-340282366920938463463374607431768211456".into()))
+        );
         for wrong in ["", "+", "1.0", "1e3", " 1", "1 ", "--1", "१", "1_000"] {
             assert_eq!(read_integer(wrong), None, "{wrong}");
         }
@@ -333,10 +354,16 @@ mod tests {
     #[test]
     fn bounds_are_exact_beyond_the_floats() {
         let compare = |a: Value<'_>, b: Value<'_>| a.compare(&b);
-        assert_eq!(compare(Value::Int(9_007_199_254_740_993), Value::Float(9_007_199_254_740_992.0)), Some(Ordering::Greater));
+        assert_eq!(
+            compare(Value::Int(9_007_199_254_740_993), Value::Float(9_007_199_254_740_992.0)),
+            Some(Ordering::Greater)
+        );
         assert_eq!(compare(Value::Int(-1), Value::Float(-0.5)), Some(Ordering::Less));
         assert_eq!(compare(Value::Float(0.5), Value::Int(0)), Some(Ordering::Greater));
-        assert_eq!(compare(Value::Int(i128::MAX), Value::Float(f64::INFINITY)), Some(Ordering::Less));
+        assert_eq!(
+            compare(Value::Int(i128::MAX), Value::Float(f64::INFINITY)),
+            Some(Ordering::Less)
+        );
         assert_eq!(compare(Value::Float(f64::NAN), Value::Int(0)), None);
         assert_eq!(compare(Value::Decimal(105, 1), Value::Int(10)), Some(Ordering::Greater));
         assert_eq!(compare(Value::Text("1".into()), Value::Int(1)), None);

@@ -60,7 +60,9 @@ impl Kind {
                 (moment.offset.is_some() || !zoned).then(|| Value::Timestamp(moment.instant(*zone)))
             }
             Self::Time(None) => time::read_time(text).map(Value::Time),
-            Self::Time(Some(format)) => format.read(text).map(|moment| Value::Time(moment.time_of_day())),
+            Self::Time(Some(format)) => {
+                format.read(text).map(|moment| Value::Time(moment.time_of_day()))
+            }
             Self::Untyped | Self::Text => Some(Value::Text(text.to_owned().into())),
             Self::Object | Self::Array => None,
         }
@@ -84,7 +86,9 @@ impl Kind {
             Self::Untyped => true,
             Self::Text => matches!(cell, Value::Text(_)),
             Self::Integer => matches!(cell, Value::Int(_) | Value::Big(_)),
-            Self::Number => matches!(cell, Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Decimal(..)),
+            Self::Number => {
+                matches!(cell, Value::Int(_) | Value::Big(_) | Value::Float(_) | Value::Decimal(..))
+            }
             Self::Boolean => matches!(cell, Value::Bool(_)),
             Self::Date(_) => matches!(cell, Value::Date(_)),
             Self::Timestamp { .. } => matches!(cell, Value::Timestamp(_)),

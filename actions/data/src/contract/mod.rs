@@ -77,7 +77,8 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
-    pub(crate) const ALL: [Self; 4] = [Self::Minimum, Self::Maximum, Self::ExclusiveMinimum, Self::ExclusiveMaximum];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Minimum, Self::Maximum, Self::ExclusiveMinimum, Self::ExclusiveMaximum];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -117,16 +118,27 @@ pub(crate) enum Test {
     Text(String),
     NullValues,
     MissingValues(Vec<Item>),
-    InvalidValues { valid: Option<Vec<Item>>, pattern: Option<Pattern> },
+    InvalidValues {
+        valid: Option<Vec<Item>>,
+        pattern: Option<Pattern>,
+    },
     /// At a property: itself. At a schema: these properties together.
     DuplicateValues(Vec<String>),
     RowCount,
     /// Rows that are in another table as well, compared on these columns (all shared ones when empty).
-    TrainTestOverlap { table: String, columns: Vec<String> },
+    TrainTestOverlap {
+        table: String,
+        columns: Vec<String>,
+    },
     /// Rows whose features (all other columns when empty) stand with both labels.
-    ConflictingLabels { label: LabelRule, features: Vec<String> },
+    ConflictingLabels {
+        label: LabelRule,
+        features: Vec<String>,
+    },
     /// The share of the rarer label.
-    ClassBalance { label: LabelRule },
+    ClassBalance {
+        label: LabelRule,
+    },
 }
 
 impl Test {
@@ -210,8 +222,10 @@ impl Comparison {
 impl Operator {
     /// Whether an observed number satisfies it.
     pub(crate) fn holds(&self, observed: &Value<'_>) -> bool {
-        let against = |index: usize| self.limits.get(index).and_then(|limit| observed.compare(limit));
-        let inside = || against(0).is_some_and(|o| o.is_gt()) && against(1).is_some_and(|o| o.is_lt());
+        let against =
+            |index: usize| self.limits.get(index).and_then(|limit| observed.compare(limit));
+        let inside =
+            || against(0).is_some_and(|o| o.is_gt()) && against(1).is_some_and(|o| o.is_lt());
         match self.comparison {
             Comparison::Be => against(0).is_some_and(|o| o.is_eq()),
             Comparison::NotBe => against(0).is_none_or(|o| o.is_ne()),
@@ -260,7 +274,11 @@ impl fmt::Display for ContractError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
-            write!(f, "{newline}{}:{}:{}: {}", self.file, problem.line, problem.column, problem.message)?;
+            write!(
+                f,
+                "{newline}{}:{}:{}: {}",
+                self.file, problem.line, problem.column, problem.message
+            )?;
         }
         Ok(())
     }

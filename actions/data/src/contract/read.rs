@@ -11,24 +11,76 @@ use crate::time;
 use crate::value::Value;
 
 const CONTRACT_KEYS: [&str; 20] = [
-    "apiVersion", "kind", "id", "name", "version", "status", "tenant", "tags", "servers", "dataProduct",
-    "description", "domain", "schema", "support", "price", "team", "roles", "slaProperties", "customProperties",
+    "apiVersion",
+    "kind",
+    "id",
+    "name",
+    "version",
+    "status",
+    "tenant",
+    "tags",
+    "servers",
+    "dataProduct",
+    "description",
+    "domain",
+    "schema",
+    "support",
+    "price",
+    "team",
+    "roles",
+    "slaProperties",
+    "customProperties",
     "authoritativeDefinitions",
 ];
 const CONTRACT_OTHER_KEYS: [&str; 2] = ["slaDefaultElement", "contractCreatedTs"];
 const SCHEMA_KEYS: [&str; 14] = [
-    "id", "name", "physicalName", "physicalType", "logicalType", "businessName", "description", "tags",
-    "customProperties", "authoritativeDefinitions", "dataGranularityDescription", "properties", "quality",
+    "id",
+    "name",
+    "physicalName",
+    "physicalType",
+    "logicalType",
+    "businessName",
+    "description",
+    "tags",
+    "customProperties",
+    "authoritativeDefinitions",
+    "dataGranularityDescription",
+    "properties",
+    "quality",
     "relationships",
 ];
 const PROPERTY_KEYS: [&str; 28] = [
-    "id", "name", "physicalName", "physicalType", "logicalType", "logicalTypeOptions", "businessName", "description",
-    "tags", "customProperties", "authoritativeDefinitions", "required", "unique", "primaryKey", "primaryKeyPosition",
-    "partitioned", "partitionKeyPosition", "classification", "encryptedName", "transformSourceObjects",
-    "transformLogic", "transformDescription", "examples", "criticalDataElement", "quality", "relationships",
-    "properties", "items",
+    "id",
+    "name",
+    "physicalName",
+    "physicalType",
+    "logicalType",
+    "logicalTypeOptions",
+    "businessName",
+    "description",
+    "tags",
+    "customProperties",
+    "authoritativeDefinitions",
+    "required",
+    "unique",
+    "primaryKey",
+    "primaryKeyPosition",
+    "partitioned",
+    "partitionKeyPosition",
+    "classification",
+    "encryptedName",
+    "transformSourceObjects",
+    "transformLogic",
+    "transformDescription",
+    "examples",
+    "criticalDataElement",
+    "quality",
+    "relationships",
+    "properties",
+    "items",
 ];
-const LOGICAL_TYPES: &str = "string, date, timestamp, time, number, integer, object, array, boolean";
+const LOGICAL_TYPES: &str =
+    "string, date, timestamp, time, number, integer, object, array, boolean";
 
 /// Collects problems while the tree is read.
 #[derive(Default)]
@@ -47,7 +99,11 @@ pub(super) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// The value of a key; a key with nothing behind it counts as absent.
     pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
-        self.entries.iter().find(|entry| entry.key == key).map(|e| &e.node).filter(|node| node.value != Yaml::Null)
+        self.entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|e| &e.node)
+            .filter(|node| node.value != Yaml::Null)
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &'n Entry> {
@@ -65,15 +121,25 @@ impl Reader {
     }
 
     /// The node as a mapping that has only known keys.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+        known: &[&str],
+    ) -> Option<Fields<'n>> {
         let Yaml::Map(entries) = &node.value else {
             self.at(node, format!("{what} must be a mapping, not {}", node.value.kind()));
             return None;
         };
         for entry in entries {
             if !known.contains(&entry.key.as_str()) {
-                let hint = nearest(&entry.key, known).map_or(String::new(), |key| format!(" (did you mean '{key}'?)"));
-                self.problem(entry.line, entry.column, format!("unknown key '{}' in {what}{hint}", entry.key));
+                let hint = nearest(&entry.key, known)
+                    .map_or(String::new(), |key| format!(" (did you mean '{key}'?)"));
+                self.problem(
+                    entry.line,
+                    entry.column,
+                    format!("unknown key '{}' in {what}{hint}", entry.key),
+                );
             }
         }
         Some(Fields { entries, line: node.line, column: node.column })
@@ -94,7 +160,12 @@ impl Reader {
         }
     }
 
-    pub(super) fn required_text<'n>(&mut self, fields: &Fields<'n>, key: &str, what: &str) -> Option<&'n str> {
+    pub(super) fn required_text<'n>(
+        &mut self,
+        fields: &Fields<'n>,
+        key: &str,
+        what: &str,
+    ) -> Option<&'n str> {
         if fields.get(key).is_none() {
             self.problem(fields.line, fields.column, format!("{what} has no '{key}'"));
         }
@@ -203,8 +274,9 @@ fn edits(a: &str, b: &str) -> usize {
 /// Parses a contract or says everything that is wrong with it.
 pub(super) fn contract(text: &str) -> Result<Contract, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let root = node::parse(text)
-        .map_err(|error| vec![Problem { line: error.line, column: error.column, message: error.message }])?;
+    let root = node::parse(text).map_err(|error| {
+        vec![Problem { line: error.line, column: error.column, message: error.message }]
+    })?;
     let mut reader = Reader::default();
     let contract = reader.contract(&root);
     match contract {
@@ -237,12 +309,21 @@ impl Reader {
         let status = self.required_text(&fields, "status", "the contract");
         let nodes = self.list(&fields, "schema");
         if nodes.is_empty() {
-            self.problem(fields.line, fields.column, "the contract has no schema, so there is nothing to check");
+            self.problem(
+                fields.line,
+                fields.column,
+                "the contract has no schema, so there is nothing to check",
+            );
         }
         let schemas: Vec<Schema> = nodes.iter().filter_map(|node| self.schema(node)).collect();
         self.no_twins(schemas.iter().map(|schema| schema.name.as_str()), nodes, "schema");
         let schemas = self.resolve(schemas, nodes);
-        Some(Contract { id: id?.to_owned(), version: version?.to_owned(), status: status?.to_owned(), schemas })
+        Some(Contract {
+            id: id?.to_owned(),
+            version: version?.to_owned(),
+            status: status?.to_owned(),
+            schemas,
+        })
     }
 
     /// Names may stand only once.
@@ -264,13 +345,19 @@ impl Reader {
             self.at(node, format!("logicalType of a schema must be object, not '{kind}'"));
         }
         let nodes = self.list(&fields, "properties");
-        let properties: Vec<Property> = nodes.iter().filter_map(|node| self.property(node)).collect();
+        let properties: Vec<Property> =
+            nodes.iter().filter_map(|node| self.property(node)).collect();
         if properties.len() == nodes.len() {
-            self.no_twins(properties.iter().map(|property| property.name.as_str()), nodes, "property");
+            self.no_twins(
+                properties.iter().map(|property| property.name.as_str()),
+                nodes,
+                "property",
+            );
         }
         let known: Vec<String> = properties.iter().map(|property| property.name.clone()).collect();
         let quality = self.list(&fields, "quality");
-        let rules = quality.iter().filter_map(|node| rules::at_schema(self, node, &known)).collect();
+        let rules =
+            quality.iter().filter_map(|node| rules::at_schema(self, node, &known)).collect();
         let nodes = self.list(&fields, "relationships");
         let references = nodes.iter().filter_map(|node| self.schema_reference(node)).collect();
         Some(Schema {
@@ -290,9 +377,11 @@ impl Reader {
         let position = self.integer(&fields, "primaryKeyPosition").unwrap_or(-1);
         let key_position = self.boolean(&fields, "primaryKey").then_some(position);
         let quality = self.list(&fields, "quality");
-        let rules = quality.iter().filter_map(|node| rules::at_property(self, node, &kind)).collect();
+        let rules =
+            quality.iter().filter_map(|node| rules::at_property(self, node, &kind)).collect();
         let nodes = self.list(&fields, "relationships");
-        let references = nodes.iter().filter_map(|node| self.property_reference(node, &name)).collect();
+        let references =
+            nodes.iter().filter_map(|node| self.property_reference(node, &name)).collect();
         Some(Property {
             id: self.text(&fields, "id").map(str::to_owned),
             column: self.text(&fields, "physicalName").unwrap_or(&name).to_owned(),
@@ -318,19 +407,31 @@ impl Reader {
         };
         let known: &[&str] = match word {
             "string" => &["minLength", "maxLength", "pattern", "format"],
-            "integer" | "number" => {
-                &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"]
-            }
+            "integer" | "number" => &[
+                "minimum",
+                "maximum",
+                "exclusiveMinimum",
+                "exclusiveMaximum",
+                "multipleOf",
+                "format",
+            ],
             "date" => &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"],
             "timestamp" | "time" => &[
-                "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format", "timezone", "defaultTimezone",
+                "minimum",
+                "maximum",
+                "exclusiveMinimum",
+                "exclusiveMaximum",
+                "format",
+                "timezone",
+                "defaultTimezone",
             ],
             _ => &[],
         };
         let what = format!("logicalTypeOptions of a property of type {word}");
         let options = options.and_then(|node| self.fields(node, &what, known));
         let kind = self.kind(fields, word, options.as_ref());
-        let options = options.map_or_else(Options::default, |options| self.options(&options, &kind));
+        let options =
+            options.map_or_else(Options::default, |options| self.options(&options, &kind));
         (kind, options)
     }
 
@@ -344,7 +445,9 @@ impl Reader {
             "array" => Kind::Array,
             "date" => Kind::Date(self.date_format(options, time::Pattern::has_date)),
             "time" => {
-                if let Some(node) = options.and_then(|o| o.get("timezone").or(o.get("defaultTimezone"))) {
+                if let Some(node) =
+                    options.and_then(|o| o.get("timezone").or(o.get("defaultTimezone")))
+                {
                     self.at(node, "a time of day with a time zone is not supported");
                 }
                 Kind::Time(self.date_format(options, time::Pattern::has_time))
@@ -356,7 +459,10 @@ impl Reader {
             },
             other => {
                 if let Some(node) = fields.get("logicalType") {
-                    self.at(node, format!("unknown logicalType '{other}'; it is one of {LOGICAL_TYPES}"));
+                    self.at(
+                        node,
+                        format!("unknown logicalType '{other}'; it is one of {LOGICAL_TYPES}"),
+                    );
                 }
                 Kind::Untyped
             }
@@ -385,18 +491,30 @@ impl Reader {
     }
 
     fn zone(&mut self, options: &Fields<'_>) -> i32 {
-        let (Some(node), Some(text)) = (options.get("defaultTimezone"), self.text(options, "defaultTimezone")) else {
+        let (Some(node), Some(text)) =
+            (options.get("defaultTimezone"), self.text(options, "defaultTimezone"))
+        else {
             return 0;
         };
         time::read_zone(text).unwrap_or_else(|| {
-            self.at(node, format!("defaultTimezone '{text}' is not supported; write UTC or an offset like +02:00"));
+            self.at(
+                node,
+                format!(
+                    "defaultTimezone '{text}' is not supported; write UTC or an offset like +02:00"
+                ),
+            );
             0
         })
     }
 
     fn options(&mut self, options: &Fields<'_>, kind: &Kind) -> Options {
         let mut read = Options::default();
-        for bound in Bound::ALL {
+        // Where a type has no bounds, the keys were already reported as unknown.
+        let bounded = !matches!(
+            kind,
+            Kind::Untyped | Kind::Text | Kind::Boolean | Kind::Object | Kind::Array
+        );
+        for bound in Bound::ALL.into_iter().filter(|_| bounded) {
             if let Some(node) = options.get(bound.name())
                 && let Some(value) = self.bound(node, bound.name(), kind)
             {
@@ -428,7 +546,10 @@ impl Reader {
             _ => None,
         };
         if value.is_none() {
-            self.at(node, format!("'{key}' must be a {} in quotes, written as the data is", kind.name()));
+            self.at(
+                node,
+                format!("'{key}' must be a {} in quotes, written as the data is", kind.name()),
+            );
         }
         value
     }
@@ -444,8 +565,12 @@ impl Reader {
 
     fn format(&mut self, options: &Fields<'_>, kind: &Kind) -> Option<(String, Format)> {
         let (of, known): (fn(&str) -> Option<Format>, &str) = match kind {
-            Kind::Text => (Format::of_text, "email, uuid, uri, hostname, ipv4, ipv6, byte, binary, password"),
-            Kind::Integer => (Format::of_integer, "i8, i16, i32, i64, i128, u8, u16, u32, u64, u128"),
+            Kind::Text => {
+                (Format::of_text, "email, uuid, uri, hostname, ipv4, ipv6, byte, binary, password")
+            }
+            Kind::Integer => {
+                (Format::of_integer, "i8, i16, i32, i64, i128, u8, u16, u32, u64, u128")
+            }
             Kind::Number => (Format::of_number, "f32, f64"),
             _ => return None,
         };
@@ -453,7 +578,10 @@ impl Reader {
         let name = self.text(options, "format")?;
         let format = of(name);
         if format.is_none() {
-            self.at(node, format!("unknown format '{name}'; for type {} it is one of {known}", kind.name()));
+            self.at(
+                node,
+                format!("unknown format '{name}'; for type {} it is one of {known}", kind.name()),
+            );
         }
         format.map(|format| (name.to_owned(), format))
     }
@@ -462,23 +590,39 @@ impl Reader {
         if let Some(kind) = self.text(fields, "type")
             && kind != "foreignKey"
         {
-            self.problem(fields.line, fields.column, format!("relationship type '{kind}' is not supported; write foreignKey"));
+            self.problem(
+                fields.line,
+                fields.column,
+                format!("relationship type '{kind}' is not supported; write foreignKey"),
+            );
         }
     }
 
     fn property_reference(&mut self, node: &Node, name: &str) -> Option<Reference> {
-        let fields = self.fields(node, "a relationship of a property", &["type", "to", "id", "customProperties"])?;
+        let fields = self.fields(
+            node,
+            "a relationship of a property",
+            &["type", "to", "id", "customProperties"],
+        )?;
         self.reference_type(&fields);
         let to = self.names(&fields, "to");
         if to.len() != 1 {
             self.at(node, "a relationship of a property needs one 'to', as table.column");
             return None;
         }
-        Some(Reference { from: vec![name.to_owned()], table: String::new(), to: to.into_iter().map(|to| to.0).collect() })
+        Some(Reference {
+            from: vec![name.to_owned()],
+            table: String::new(),
+            to: to.into_iter().map(|to| to.0).collect(),
+        })
     }
 
     fn schema_reference(&mut self, node: &Node) -> Option<Reference> {
-        let fields = self.fields(node, "a relationship of a schema", &["type", "from", "to", "id", "customProperties"])?;
+        let fields = self.fields(
+            node,
+            "a relationship of a schema",
+            &["type", "from", "to", "id", "customProperties"],
+        )?;
         self.reference_type(&fields);
         let (from, to) = (self.names(&fields, "from"), self.names(&fields, "to"));
         if from.is_empty() || from.len() != to.len() {
@@ -502,7 +646,8 @@ impl Reader {
         let all = schemas.clone();
         for (schema, node) in schemas.iter_mut().zip(nodes) {
             let name = schema.name.clone();
-            let own = schema.properties.iter_mut().flat_map(|property| property.references.iter_mut());
+            let own =
+                schema.properties.iter_mut().flat_map(|property| property.references.iter_mut());
             for reference in own.chain(schema.references.iter_mut()) {
                 if let Err(message) = resolve_one(reference, &name, &all) {
                     self.at(node, format!("schema '{name}': {message}"));
@@ -524,7 +669,9 @@ fn resolve_one(reference: &mut Reference, own: &str, all: &[Schema]) -> Result<(
             *from = place.column;
         }
         if schema.property(from).is_none() {
-            return Err(format!("relationship 'from' names '{from}', which is no property of this schema"));
+            return Err(format!(
+                "relationship 'from' names '{from}', which is no property of this schema"
+            ));
         }
     }
     for to in &mut reference.to {
@@ -534,24 +681,39 @@ fn resolve_one(reference: &mut Reference, own: &str, all: &[Schema]) -> Result<(
         }
         (reference.table, *to) = (place.table, place.column);
     }
-    let Some(target) = all.iter().find(|schema| schema.is_named(&reference.table)) else { return Ok(()) };
+    let Some(target) = all.iter().find(|schema| schema.is_named(&reference.table)) else {
+        return Ok(());
+    };
     match reference.to.iter().find(|to| target.property(to).is_none()) {
-        Some(unknown) => Err(format!("relationship 'to' names '{unknown}', which is no property of '{}'", target.name)),
+        Some(unknown) => Err(format!(
+            "relationship 'to' names '{unknown}', which is no property of '{}'",
+            target.name
+        )),
         None => Ok(()),
     }
 }
 
 fn place(text: &str, all: &[Schema]) -> Result<Place, String> {
-    let bad = || format!("relationship names '{text}'; write table.column or schema/ID/properties/ID");
+    let bad =
+        || format!("relationship names '{text}'; write table.column or schema/ID/properties/ID");
     let parts: Vec<&str> = text.trim_start_matches('/').split('/').collect();
     if let ["schema", table, "properties", column] = parts[..] {
         let schema = all
             .iter()
             .find(|schema| schema.id.as_deref() == Some(table) || schema.name == table)
-            .ok_or_else(|| format!("relationship names the schema '{table}', which this contract does not have"))?;
-        let property = schema.properties.iter().find(|p| p.id.as_deref() == Some(column) || p.name == column);
-        let property = property
-            .ok_or_else(|| format!("relationship names the property '{column}', which '{}' does not have", schema.name))?;
+            .ok_or_else(|| {
+                format!(
+                    "relationship names the schema '{table}', which this contract does not have"
+                )
+            })?;
+        let property =
+            schema.properties.iter().find(|p| p.id.as_deref() == Some(column) || p.name == column);
+        let property = property.ok_or_else(|| {
+            format!(
+                "relationship names the property '{column}', which '{}' does not have",
+                schema.name
+            )
+        })?;
         return Ok(Place { table: schema.name.clone(), column: property.name.clone() });
     }
     if text.contains('/') || text.contains('#') {

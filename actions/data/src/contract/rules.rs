@@ -8,12 +8,36 @@ use crate::label::LabelRule;
 use crate::value::Value;
 
 const RULE_KEYS: [&str; 20] = [
-    "id", "name", "description", "type", "metric", "rule", "arguments", "unit", "dimension", "severity",
-    "businessImpact", "method", "scheduler", "schedule", "tags", "authoritativeDefinitions", "customProperties",
-    "query", "engine", "implementation",
+    "id",
+    "name",
+    "description",
+    "type",
+    "metric",
+    "rule",
+    "arguments",
+    "unit",
+    "dimension",
+    "severity",
+    "businessImpact",
+    "method",
+    "scheduler",
+    "schedule",
+    "tags",
+    "authoritativeDefinitions",
+    "customProperties",
+    "query",
+    "engine",
+    "implementation",
 ];
-const DIMENSIONS: [&str; 7] =
-    ["accuracy", "completeness", "conformity", "consistency", "coverage", "timeliness", "uniqueness"];
+const DIMENSIONS: [&str; 7] = [
+    "accuracy",
+    "completeness",
+    "conformity",
+    "consistency",
+    "coverage",
+    "timeliness",
+    "uniqueness",
+];
 const METRICS: &str = "nullValues, missingValues, invalidValues, duplicateValues, rowCount";
 const OUR_RULES: &str = "trainTestOverlap, conflictingLabels, classBalance";
 
@@ -40,22 +64,38 @@ fn rule(reader: &mut Reader, node: &Node, place: &Place<'_>) -> Option<Rule> {
     if let (Some(node), Some(word)) = (fields.get("dimension"), reader.text(&fields, "dimension"))
         && !DIMENSIONS.contains(&word)
     {
-        reader.at(node, format!("unknown dimension '{word}'; it is one of {}", DIMENSIONS.join(", ")));
+        reader.at(
+            node,
+            format!("unknown dimension '{word}'; it is one of {}", DIMENSIONS.join(", ")),
+        );
     }
     let kind = reader.text(&fields, "type").unwrap_or("library");
     let test = match kind {
         "library" => library(reader, &fields, place),
         "text" => {
-            misplaced(reader, &fields, &["metric", "rule", "arguments", "pattern", "query", "engine", "implementation"], kind);
+            misplaced(
+                reader,
+                &fields,
+                &["metric", "rule", "arguments", "pattern", "query", "engine", "implementation"],
+                kind,
+            );
             Some(Test::Text(reader.text(&fields, "description").unwrap_or_default().to_owned()))
         }
         "custom" => custom(reader, &fields, place),
         "sql" => {
-            reader.at(node, "a quality rule of type sql is not supported; write it as a library metric");
+            reader.at(
+                node,
+                "a quality rule of type sql is not supported; write it as a library metric",
+            );
             None
         }
         other => {
-            reader.at(node, format!("unknown type '{other}' of a quality rule; it is library, text, sql or custom"));
+            reader.at(
+                node,
+                format!(
+                    "unknown type '{other}' of a quality rule; it is library, text, sql or custom"
+                ),
+            );
             None
         }
     };
@@ -75,7 +115,8 @@ fn misplaced(reader: &mut Reader, fields: &Fields<'_>, keys: &[&str], kind: &str
 }
 
 fn unit(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Unit {
-    let default = if matches!(test, Some(Test::ClassBalance { .. })) { Unit::Percent } else { Unit::Rows };
+    let default =
+        if matches!(test, Some(Test::ClassBalance { .. })) { Unit::Percent } else { Unit::Rows };
     match (reader.text(fields, "unit"), fields.get("unit")) {
         (Some("rows"), _) => Unit::Rows,
         (Some("percent"), _) => Unit::Percent,
@@ -88,17 +129,25 @@ fn unit(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Unit {
 }
 
 fn operator(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Option<Operator> {
-    let named = |key: &str| Comparison::ALL.iter().find(|(name, _)| *name == key).map(|(_, comparison)| *comparison);
-    let found: Vec<_> = fields.keys().filter_map(|entry| Some((entry, named(&entry.key)?))).collect();
+    let named = |key: &str| {
+        Comparison::ALL.iter().find(|(name, _)| *name == key).map(|(_, comparison)| *comparison)
+    };
+    let found: Vec<_> =
+        fields.keys().filter_map(|entry| Some((entry, named(&entry.key)?))).collect();
     if let Some(Test::Text(_)) = test {
         for (entry, _) in &found {
-            reader.problem(entry.line, entry.column, "a quality rule of type text decides nothing and has no operator");
+            reader.problem(
+                entry.line,
+                entry.column,
+                "a quality rule of type text decides nothing and has no operator",
+            );
         }
         return None;
     }
     let [(entry, comparison)] = found[..] else {
         let zero = Operator { comparison: Comparison::Be, limits: vec![Value::Int(0)] };
-        let ours = matches!(test, Some(Test::TrainTestOverlap { .. } | Test::ConflictingLabels { .. }));
+        let ours =
+            matches!(test, Some(Test::TrainTestOverlap { .. } | Test::ConflictingLabels { .. }));
         if found.is_empty() && ours {
             return Some(zero);
         }
@@ -106,7 +155,11 @@ fn operator(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Op
         if test.is_some() {
             let names: Vec<&str> = found.iter().map(|(entry, _)| entry.key.as_str()).collect();
             let has = if names.is_empty() { "none".to_owned() } else { names.join(" and ") };
-            reader.problem(fields.line, fields.column, format!("a quality rule has exactly one operator; this one has {has}"));
+            reader.problem(
+                fields.line,
+                fields.column,
+                format!("a quality rule has exactly one operator; this one has {has}"),
+            );
         }
         return None;
     };
@@ -114,16 +167,24 @@ fn operator(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Op
     Some(Operator { comparison, limits })
 }
 
-fn limits(reader: &mut Reader, node: &Node, key: &str, comparison: Comparison) -> Option<Vec<Value<'static>>> {
+fn limits(
+    reader: &mut Reader,
+    node: &Node,
+    key: &str,
+    comparison: Comparison,
+) -> Option<Vec<Value<'static>>> {
     if !matches!(comparison, Comparison::Between | Comparison::NotBetween) {
         return reader.number(node, key).map(|limit| vec![limit]);
     }
     let Yaml::List(items) = &node.value else {
-        reader.at(node, format!("'{key}' must be a list of two numbers, not {}", node.value.kind()));
+        reader
+            .at(node, format!("'{key}' must be a list of two numbers, not {}", node.value.kind()));
         return None;
     };
-    let limits: Vec<Value<'static>> = items.iter().filter_map(|item| reader.number(item, key)).collect();
-    let ordered = matches!(&limits[..], [low, high] if low.compare(high).is_some_and(|order| order.is_lt()));
+    let limits: Vec<Value<'static>> =
+        items.iter().filter_map(|item| reader.number(item, key)).collect();
+    let ordered =
+        matches!(&limits[..], [low, high] if low.compare(high).is_some_and(|order| order.is_lt()));
     if items.len() != 2 || (limits.len() == 2 && !ordered) {
         reader.at(node, format!("'{key}' must be two different numbers, the smaller first"));
         return None;
@@ -135,7 +196,8 @@ fn library(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Optio
     misplaced(reader, fields, &["query", "engine", "implementation"], "library");
     let key = if fields.get("metric").is_some() { "metric" } else { "rule" };
     let Some(metric) = reader.text(fields, key) else {
-        let message = format!("a quality rule of type library has no 'metric'; it is one of {METRICS}");
+        let message =
+            format!("a quality rule of type library has no 'metric'; it is one of {METRICS}");
         reader.problem(fields.line, fields.column, message);
         return None;
     };
@@ -154,40 +216,74 @@ fn library(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Optio
     }
     match (metric, place) {
         ("nullValues", Place::Property(_)) => Some(Test::NullValues),
-        ("missingValues", Place::Property(kind)) => missing_values(reader, fields, arguments.as_ref(), kind),
-        ("invalidValues", Place::Property(kind)) => invalid_values(reader, fields, arguments.as_ref(), kind),
+        ("missingValues", Place::Property(kind)) => {
+            missing_values(reader, fields, arguments.as_ref(), kind)
+        }
+        ("invalidValues", Place::Property(kind)) => {
+            invalid_values(reader, fields, arguments.as_ref(), kind)
+        }
         ("duplicateValues", Place::Property(_)) => Some(Test::DuplicateValues(Vec::new())),
-        ("duplicateValues", Place::Schema(known)) => duplicate_values(reader, fields, arguments.as_ref(), known),
+        ("duplicateValues", Place::Schema(known)) => {
+            duplicate_values(reader, fields, arguments.as_ref(), known)
+        }
         ("rowCount", _) => Some(Test::RowCount),
         ("nullValues" | "missingValues" | "invalidValues", Place::Schema(_)) => {
-            reader.problem(fields.line, fields.column, format!("{metric} belongs under a property, not under a schema"));
+            reader.problem(
+                fields.line,
+                fields.column,
+                format!("{metric} belongs under a property, not under a schema"),
+            );
             None
         }
         _ => {
-            reader.problem(fields.line, fields.column, format!("unknown metric '{metric}'; it is one of {METRICS}"));
+            reader.problem(
+                fields.line,
+                fields.column,
+                format!("unknown metric '{metric}'; it is one of {METRICS}"),
+            );
             None
         }
     }
 }
 
-fn missing_values(reader: &mut Reader, fields: &Fields<'_>, arguments: Option<&Fields<'_>>, kind: &Kind) -> Option<Test> {
-    let items = arguments.map(|arguments| reader.list(arguments, "missingValues")).unwrap_or_default();
+fn missing_values(
+    reader: &mut Reader,
+    fields: &Fields<'_>,
+    arguments: Option<&Fields<'_>>,
+    kind: &Kind,
+) -> Option<Test> {
+    let items =
+        arguments.map(|arguments| reader.list(arguments, "missingValues")).unwrap_or_default();
     if items.is_empty() {
-        reader.problem(fields.line, fields.column, "missingValues needs arguments: missingValues: [...]");
+        reader.problem(
+            fields.line,
+            fields.column,
+            "missingValues needs arguments: missingValues: [...]",
+        );
         return None;
     }
     Some(Test::MissingValues(values(reader, items, "missingValues", kind)))
 }
 
-fn invalid_values(reader: &mut Reader, fields: &Fields<'_>, arguments: Option<&Fields<'_>>, kind: &Kind) -> Option<Test> {
+fn invalid_values(
+    reader: &mut Reader,
+    fields: &Fields<'_>,
+    arguments: Option<&Fields<'_>>,
+    kind: &Kind,
+) -> Option<Test> {
     let inside = arguments.and_then(|arguments| arguments.get("pattern"));
     let pattern = inside.or(fields.get("pattern")).map(|node| reader.pattern(node));
-    let valid = arguments.filter(|arguments| arguments.get("validValues").is_some()).map(|arguments| {
-        let items = reader.list(arguments, "validValues");
-        values(reader, items, "validValues", kind)
-    });
+    let valid =
+        arguments.filter(|arguments| arguments.get("validValues").is_some()).map(|arguments| {
+            let items = reader.list(arguments, "validValues");
+            values(reader, items, "validValues", kind)
+        });
     if pattern.is_none() && valid.is_none() {
-        reader.problem(fields.line, fields.column, "invalidValues needs arguments: validValues: [...] or pattern: ...");
+        reader.problem(
+            fields.line,
+            fields.column,
+            "invalidValues needs arguments: validValues: [...] or pattern: ...",
+        );
         return None;
     }
     Some(Test::InvalidValues { valid, pattern: pattern.flatten() })
@@ -199,15 +295,24 @@ fn duplicate_values(
     arguments: Option<&Fields<'_>>,
     known: &[String],
 ) -> Option<Test> {
-    let names = arguments.map(|arguments| reader.names(arguments, "properties")).unwrap_or_default();
+    let names =
+        arguments.map(|arguments| reader.names(arguments, "properties")).unwrap_or_default();
     if names.is_empty() {
-        reader.problem(fields.line, fields.column, "duplicateValues at a schema needs arguments: properties: [...]");
+        reader.problem(
+            fields.line,
+            fields.column,
+            "duplicateValues at a schema needs arguments: properties: [...]",
+        );
         return None;
     }
     Some(Test::DuplicateValues(known_names(reader, names, known)))
 }
 
-fn known_names(reader: &mut Reader, names: Vec<(String, u64, u64)>, known: &[String]) -> Vec<String> {
+fn known_names(
+    reader: &mut Reader,
+    names: Vec<(String, u64, u64)>,
+    known: &[String],
+) -> Vec<String> {
     for (name, line, column) in &names {
         if !known.contains(name) {
             reader.problem(*line, *column, format!("'{name}' is no property of this schema"));
@@ -224,29 +329,47 @@ fn values(reader: &mut Reader, items: &[Node], key: &str, kind: &Kind) -> Vec<It
 fn item(reader: &mut Reader, node: &Node, key: &str, kind: &Kind) -> Option<Item> {
     let value = match &node.value {
         Yaml::Null => return Some(Item::Null),
-        Yaml::Text(text) => kind.read_text(text).unwrap_or_else(|| Value::Text(text.clone().into())),
+        Yaml::Text(text) => {
+            kind.read_text(text).unwrap_or_else(|| Value::Text(text.clone().into()))
+        }
         Yaml::Bool(value) => Value::Bool(*value),
         Yaml::Int(value) => Value::Int(*value),
         Yaml::Float(value) => Value::Float(*value),
         Yaml::List(_) | Yaml::Map(_) => {
-            reader.at(node, format!("'{key}' lists texts, numbers, booleans and null, not {}", node.value.kind()));
+            reader.at(
+                node,
+                format!(
+                    "'{key}' lists texts, numbers, booleans and null, not {}",
+                    node.value.kind()
+                ),
+            );
             return None;
         }
     };
     let as_text = *kind == Kind::Text && !matches!(value, Value::Text(_));
-    Some(Item::Value(if as_text { Value::Text(value.display().into_owned().into()) } else { value }))
+    Some(Item::Value(if as_text {
+        Value::Text(value.display().into_owned().into())
+    } else {
+        value
+    }))
 }
 
 fn custom(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Option<Test> {
     misplaced(reader, fields, &["metric", "rule", "arguments", "pattern", "query"], "custom");
     let engine = reader.required_text(fields, "engine", "a quality rule of type custom")?;
     if engine != "pawl" {
-        let message = format!("engine '{engine}' is not supported; of type custom only engine pawl is ({OUR_RULES})");
+        let message = format!(
+            "engine '{engine}' is not supported; of type custom only engine pawl is ({OUR_RULES})"
+        );
         reader.problem(fields.line, fields.column, message);
         return None;
     }
     let Some(node) = fields.get("implementation") else {
-        reader.problem(fields.line, fields.column, "a quality rule of engine pawl has no 'implementation'");
+        reader.problem(
+            fields.line,
+            fields.column,
+            "a quality rule of engine pawl has no 'implementation'",
+        );
         return None;
     };
     let Place::Schema(known) = place else {
@@ -255,9 +378,19 @@ fn custom(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Option
     };
     if let Yaml::Text(text) = &node.value {
         return match node::parse(text) {
-            Ok(inner) => ours(reader, &Node { line: node.line, column: node.column, value: inner.value }, known),
+            Ok(inner) => ours(
+                reader,
+                &Node { line: node.line, column: node.column, value: inner.value },
+                known,
+            ),
             Err(error) => {
-                reader.at(node, format!("implementation is not YAML: {} (its line {})", error.message, error.line));
+                reader.at(
+                    node,
+                    format!(
+                        "implementation is not YAML: {} (its line {})",
+                        error.message, error.line
+                    ),
+                );
                 None
             }
         };
@@ -274,18 +407,24 @@ fn ours(reader: &mut Reader, node: &Node, known: &[String]) -> Option<Test> {
         "conflictingLabels" => &["label", "features"],
         "classBalance" => &["label"],
         _ => {
-            reader.at(node, format!("rule '{rule}' of engine pawl is not supported; it is one of {OUR_RULES}"));
+            reader.at(
+                node,
+                format!("rule '{rule}' of engine pawl is not supported; it is one of {OUR_RULES}"),
+            );
             return None;
         }
     };
-    for entry in fields.keys().filter(|entry| entry.key != "rule" && keys.contains(&entry.key.as_str())) {
+    for entry in
+        fields.keys().filter(|entry| entry.key != "rule" && keys.contains(&entry.key.as_str()))
+    {
         if !allowed.contains(&entry.key.as_str()) {
             reader.at(node, format!("'{}' does not belong to the rule {rule}", entry.key));
         }
     }
     match rule {
         "trainTestOverlap" => {
-            let table = reader.required_text(&fields, "table", "the rule trainTestOverlap")?.to_owned();
+            let table =
+                reader.required_text(&fields, "table", "the rule trainTestOverlap")?.to_owned();
             let names = reader.names(&fields, "columns");
             Some(Test::TrainTestOverlap { table, columns: known_names(reader, names, known) })
         }
@@ -298,12 +437,18 @@ fn ours(reader: &mut Reader, node: &Node, known: &[String]) -> Option<Test> {
     }
 }
 
-fn label(reader: &mut Reader, fields: &Fields<'_>, rule: &str, known: &[String]) -> Option<LabelRule> {
+fn label(
+    reader: &mut Reader,
+    fields: &Fields<'_>,
+    rule: &str,
+    known: &[String],
+) -> Option<LabelRule> {
     let text = reader.required_text(fields, "label", &format!("the rule {rule}"))?;
     match text.parse::<LabelRule>() {
-        Ok(label) if known.iter().any(|name| *name == label.column) => Some(label),
+        Ok(label) if known.contains(&label.column) => Some(label),
         Ok(label) => {
-            let message = format!("label names '{}', which is no property of this schema", label.column);
+            let message =
+                format!("label names '{}', which is no property of this schema", label.column);
             reader.problem(fields.line, fields.column, message);
             None
         }

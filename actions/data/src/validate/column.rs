@@ -78,7 +78,12 @@ impl CellTest<'_> {
     }
 
     /// Whether a value that its type can read is bad. `cell` is the same before that reading.
-    fn is_bad(&self, value: &Value<'_>, cell: &Value<'_>, buffer: &mut Vec<u8>) -> Result<bool, Exhausted> {
+    fn is_bad(
+        &self,
+        value: &Value<'_>,
+        cell: &Value<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<bool, Exhausted> {
         Ok(match self {
             Self::Null | Self::Type => false,
             Self::Bound(bound, limit) => !within(*bound, value, limit),
@@ -106,7 +111,10 @@ pub(crate) fn scan(table: &Table, column: usize, kind: &Kind, tests: &mut [(Cell
     let mut buffer = Vec::new();
     for row in 0..table.rows() {
         let Some(cell) = table.value(row, column) else {
-            tests.iter_mut().filter(|(test, _)| test.is_bad_null()).for_each(|(_, tally)| tally.add(row));
+            tests
+                .iter_mut()
+                .filter(|(test, _)| test.is_bad_null())
+                .for_each(|(_, tally)| tally.add(row));
             continue;
         };
         let Some(value) = kind.read(cell.clone(), csv) else {

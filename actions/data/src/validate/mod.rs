@@ -14,8 +14,8 @@ use indexmap::IndexMap;
 use serde_json::Number;
 
 use crate::contract::{Contract, Unit};
-use crate::label::CellError;
 use crate::keys::{Key, KeyReader, KeySet};
+use crate::label::CellError;
 use crate::table::Table;
 use crate::value::Value;
 use plan::{Planned, Work};
@@ -66,11 +66,16 @@ pub enum ValidateError {
 ///
 /// # Errors
 /// When the schema, another table or a column of another table is missing. A violated rule is no error.
-pub fn validate(contract: &Contract, table: &Table, options: &ValidateOptions) -> Result<ValidationReport, ValidateError> {
-    let schema = contract.schema(options.schema.as_deref()).ok_or_else(|| ValidateError::NoSchema {
-        name: options.schema.clone().unwrap_or_default(),
-        known: contract.schema_names().join(", "),
-    })?;
+pub fn validate(
+    contract: &Contract,
+    table: &Table,
+    options: &ValidateOptions,
+) -> Result<ValidationReport, ValidateError> {
+    let schema =
+        contract.schema(options.schema.as_deref()).ok_or_else(|| ValidateError::NoSchema {
+            name: options.schema.clone().unwrap_or_default(),
+            known: contract.schema_names().join(", "),
+        })?;
     let columns = plan::Columns::of(schema, table);
     let mut checks = Vec::new();
     for property in &schema.properties {
@@ -142,9 +147,15 @@ fn run(work: Work<'_, '_>, table: &Table) -> Found {
         // Cell tests are answered by the scan of their column.
         Work::Cell(_) => Found::counted(Tally::default()),
         Work::Absent => Found::counted(Tally::all(table.rows())),
-        Work::Duplicates { reader, nulls_fail } => Found::counted(duplicates(reader, nulls_fail, table.rows())),
-        Work::Unknown { reader, known } => Found::counted(matching(&reader, known, table.rows(), false)),
-        Work::Shared { reader, known } => Found::counted(matching(&reader, known, table.rows(), true)),
+        Work::Duplicates { reader, nulls_fail } => {
+            Found::counted(duplicates(reader, nulls_fail, table.rows()))
+        }
+        Work::Unknown { reader, known } => {
+            Found::counted(matching(&reader, known, table.rows(), false))
+        }
+        Work::Shared { reader, known } => {
+            Found::counted(matching(&reader, known, table.rows(), true))
+        }
         Work::RowCount => Found { measure: Some(table.rows()), ..Found::counted(Tally::default()) },
         Work::Nothing => Found { silent: true, ..Found::counted(Tally::default()) },
         Work::Conflicts { reader, label } => match label.labels(table) {
@@ -222,7 +233,9 @@ fn judge(draft: Draft<'_>, found: Found, table: &Table) -> Check {
     let rows = table.rows();
     let Found { tally, measure, reason, silent } = found;
     let reason = reason.or_else(|| {
-        tally.exhausted.map(|row| format!("{} reached the backtracking limit on row {}", draft.expected, row + 1))
+        tally.exhausted.map(|row| {
+            format!("{} reached the backtracking limit on row {}", draft.expected, row + 1)
+        })
     });
     let number = measure.unwrap_or(tally.count);
     let observed = match draft.unit {
@@ -239,7 +252,8 @@ fn judge(draft: Draft<'_>, found: Found, table: &Table) -> Check {
         (None, false, true) if matches!(draft.severity, "warning" | "info") => Verdict::Warn,
         (None, false, true) => Verdict::Fail,
     };
-    let shown = if verdict == Verdict::Pass { Vec::new() } else { samples(&tally, &draft.shown, table) };
+    let shown =
+        if verdict == Verdict::Pass { Vec::new() } else { samples(&tally, &draft.shown, table) };
     Check {
         id: draft.id,
         column: draft.column,

@@ -21,13 +21,27 @@ pub(super) enum Work<'c, 't> {
     Cell(CellTest<'c>),
     /// The column is absent.
     Absent,
-    Duplicates { reader: KeyReader<'t>, nulls_fail: bool },
+    Duplicates {
+        reader: KeyReader<'t>,
+        nulls_fail: bool,
+    },
     /// Keys that the other table lacks.
-    Unknown { reader: KeyReader<'t>, known: KeySet<'t> },
+    Unknown {
+        reader: KeyReader<'t>,
+        known: KeySet<'t>,
+    },
     /// Rows that the other table has, too.
-    Shared { reader: KeyReader<'t>, known: KeySet<'t> },
-    Conflicts { reader: KeyReader<'t>, label: LabelRule },
-    Balance { label: LabelRule },
+    Shared {
+        reader: KeyReader<'t>,
+        known: KeySet<'t>,
+    },
+    Conflicts {
+        reader: KeyReader<'t>,
+        label: LabelRule,
+    },
+    Balance {
+        label: LabelRule,
+    },
     RowCount,
     /// A text for people.
     Nothing,
@@ -61,7 +75,12 @@ impl<'c> Columns<'c> {
 }
 
 /// A check that a property or a schema has by itself.
-fn structural<'c>(id: String, column: Option<&str>, metric: &'static str, expected: String) -> Draft<'c> {
+fn structural<'c>(
+    id: String,
+    column: Option<&str>,
+    metric: &'static str,
+    expected: String,
+) -> Draft<'c> {
     Draft {
         id,
         column: column.map(str::to_owned),
@@ -96,10 +115,16 @@ pub(super) fn property<'c, 't>(
         ..structural(format!("{name}.{metric}"), Some(name), metric, expected)
     };
     if *kind != Kind::Untyped {
-        planned.push(Planned { draft: draft("logicalType", kind.name().to_owned()), work: Work::Cell(CellTest::Type) });
+        planned.push(Planned {
+            draft: draft("logicalType", kind.name().to_owned()),
+            work: Work::Cell(CellTest::Type),
+        });
     }
     if property.required {
-        planned.push(Planned { draft: draft("required", "not null".to_owned()), work: Work::Cell(CellTest::Null) });
+        planned.push(Planned {
+            draft: draft("required", "not null".to_owned()),
+            work: Work::Cell(CellTest::Null),
+        });
     }
     if property.unique {
         let reader = KeyReader::new(table, vec![(*column, kind.clone())]);
@@ -110,7 +135,8 @@ pub(super) fn property<'c, 't>(
         planned.push(Planned { draft: draft(metric, expected), work: Work::Cell(test) });
     }
     for reference in &property.references {
-        let draft = draft("foreignKey", format!("in {}.{}", reference.table, reference.to.join(", ")));
+        let draft =
+            draft("foreignKey", format!("in {}.{}", reference.table, reference.to.join(", ")));
         let work = foreign_key(contract, schema, reference, &draft.id, columns, table, options)?;
         planned.extend(work.map(|work| Planned { draft, work }));
     }
@@ -122,18 +148,26 @@ pub(super) fn property<'c, 't>(
     Ok(planned)
 }
 
-fn property_work<'c, 't>(rule: &'c Rule, column: usize, kind: &Kind, table: &'t Table) -> Work<'c, 't> {
+fn property_work<'c, 't>(
+    rule: &'c Rule,
+    column: usize,
+    kind: &Kind,
+    table: &'t Table,
+) -> Work<'c, 't> {
     let csv = table.is_csv();
     match &rule.test {
         Test::NullValues => Work::Cell(CellTest::Null),
-        Test::MissingValues(items) => Work::Cell(CellTest::Missing(ValueSet::new(items, kind, csv))),
+        Test::MissingValues(items) => {
+            Work::Cell(CellTest::Missing(ValueSet::new(items, kind, csv)))
+        }
         Test::InvalidValues { valid, pattern } => {
             let valid = valid.as_ref().map(|items| ValueSet::new(items, kind, csv));
             Work::Cell(CellTest::Invalid(valid, pattern.as_ref()))
         }
-        Test::DuplicateValues(_) => {
-            Work::Duplicates { reader: KeyReader::new(table, vec![(column, kind.clone())]), nulls_fail: false }
-        }
+        Test::DuplicateValues(_) => Work::Duplicates {
+            reader: KeyReader::new(table, vec![(column, kind.clone())]),
+            nulls_fail: false,
+        },
         Test::RowCount => Work::RowCount,
         // The reader of contracts lets no other rule stand under a property.
         _ => Work::Nothing,
@@ -149,7 +183,11 @@ fn option_tests(property: &Property) -> Vec<(&'static str, String, CellTest<'_>)
         tests.push((bound.name(), format!("{} {}", bound.name(), limit.display()), test));
     }
     if let Some(step) = &options.multiple_of {
-        tests.push(("multipleOf", format!("multipleOf {}", step.display()), CellTest::MultipleOf(step)));
+        tests.push((
+            "multipleOf",
+            format!("multipleOf {}", step.display()),
+            CellTest::MultipleOf(step),
+        ));
     }
     if let Some(least) = options.min_length {
         tests.push(("minLength", format!("minLength {least}"), CellTest::MinLength(least)));
@@ -158,7 +196,11 @@ fn option_tests(property: &Property) -> Vec<(&'static str, String, CellTest<'_>)
         tests.push(("maxLength", format!("maxLength {most}"), CellTest::MaxLength(most)));
     }
     if let Some(pattern) = &options.pattern {
-        tests.push(("pattern", format!("pattern {}", pattern.source()), CellTest::Pattern(pattern)));
+        tests.push((
+            "pattern",
+            format!("pattern {}", pattern.source()),
+            CellTest::Pattern(pattern),
+        ));
     }
     if let Some((name, format)) = &options.format {
         tests.push(("format", format!("format {name}"), CellTest::Format(*format)));
@@ -172,7 +214,9 @@ fn of_rule<'c>(rule: &'c Rule, column: Option<&str>, shown: Vec<(String, usize)>
     let owner = column.unwrap_or("table");
     let id = rule.id.clone().unwrap_or_else(|| format!("{owner}.{metric}"));
     let pattern = match &rule.test {
-        Test::InvalidValues { pattern: Some(pattern), .. } => format!("pattern {}: ", pattern.source()),
+        Test::InvalidValues { pattern: Some(pattern), .. } => {
+            format!("pattern {}: ", pattern.source())
+        }
         _ => String::new(),
     };
     let expected = match (&rule.test, &rule.operator) {
@@ -207,11 +251,17 @@ pub(super) fn schema<'c, 't>(
     if let Some(key_columns) = columns.all(&key).filter(|key| !key.is_empty()) {
         let expected = format!("unique and not null: {}", key.join(", "));
         let draft = structural(format!("{}.primaryKey", schema.name), None, "primaryKey", expected);
-        let work = Work::Duplicates { reader: KeyReader::new(table, key_columns), nulls_fail: true };
+        let work =
+            Work::Duplicates { reader: KeyReader::new(table, key_columns), nulls_fail: true };
         planned.push(Planned { draft: Draft { shown: columns.shown(&key), ..draft }, work });
     }
     for reference in &schema.references {
-        let expected = format!("{} in {}.{}", reference.from.join(", "), reference.table, reference.to.join(", "));
+        let expected = format!(
+            "{} in {}.{}",
+            reference.from.join(", "),
+            reference.table,
+            reference.to.join(", ")
+        );
         let draft = structural(format!("{}.foreignKey", schema.name), None, "foreignKey", expected);
         let draft = Draft { shown: columns.shown(&reference.from), ..draft };
         let work = foreign_key(contract, schema, reference, &draft.id, columns, table, options)?;
@@ -234,8 +284,11 @@ pub(super) fn schema<'c, 't>(
 /// Names of the properties of the primary key by their positions; those without one come last, as they stand.
 fn primary_key(schema: &Schema) -> Vec<String> {
     let position = |position: i128| if position < 0 { i128::MAX } else { position };
-    let mut key: Vec<_> =
-        schema.properties.iter().filter_map(|p| Some((position(p.key_position?), p.name.clone()))).collect();
+    let mut key: Vec<_> = schema
+        .properties
+        .iter()
+        .filter_map(|p| Some((position(p.key_position?), p.name.clone())))
+        .collect();
     key.sort_by_key(|(position, _)| *position);
     key.into_iter().map(|(_, name)| name).collect()
 }
@@ -259,11 +312,16 @@ fn schema_work<'c, 't>(
             .map(|key| Work::Duplicates { reader: KeyReader::new(table, key), nulls_fail: false }),
         Test::RowCount => Some(Work::RowCount),
         Test::ConflictingLabels { label, features } => {
-            let names = if features.is_empty() { every(Some(&label.column)) } else { features.clone() };
+            let names =
+                if features.is_empty() { every(Some(&label.column)) } else { features.clone() };
             let label = in_data(label, schema);
-            columns.all(&names).map(|key| Work::Conflicts { reader: KeyReader::whole_rows(table, key), label })
+            columns
+                .all(&names)
+                .map(|key| Work::Conflicts { reader: KeyReader::whole_rows(table, key), label })
         }
-        Test::ClassBalance { label } => columns.get(&label.column).map(|_| Work::Balance { label: in_data(label, schema) }),
+        Test::ClassBalance { label } => {
+            columns.get(&label.column).map(|_| Work::Balance { label: in_data(label, schema) })
+        }
         Test::TrainTestOverlap { table: other, columns: names } => {
             let names = if names.is_empty() { every(None) } else { names.clone() };
             let other = given(other, &[], id, options)?;
@@ -342,7 +400,10 @@ fn foreign_key<'c, 't>(
     for (to, (_, own_kind)) in reference.to.iter().zip(&own) {
         let property = described.and_then(|schema| schema.property(to));
         let column = find(other, property.map_or(to.as_str(), |property| &property.column), id)?;
-        let kind = property.map(|property| &property.kind).filter(|kind| **kind != Kind::Untyped).unwrap_or(own_kind);
+        let kind = property
+            .map(|property| &property.kind)
+            .filter(|kind| **kind != Kind::Untyped)
+            .unwrap_or(own_kind);
         theirs.push((column, kind.clone()));
     }
     let known = KeySet::all(KeyReader::new(other, theirs));

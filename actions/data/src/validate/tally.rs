@@ -27,6 +27,10 @@ impl Tally {
 
     /// Every row of a table fails.
     pub(crate) fn all(rows: usize) -> Self {
-        Self { count: rows, rows: (0..rows.min(SAMPLES)).map(|row| (row, None)).collect(), exhausted: None }
+        Self {
+            count: rows,
+            rows: (0..rows.min(SAMPLES)).map(|row| (row, None)).collect(),
+            exhausted: None,
+        }
     }
 }
