@@ -197,7 +197,7 @@ impl Reporter {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        if self.diagnostics.len() >= MAX_FINDINGS {
+        if self.is_full() {
             return;
         }
         self.diagnostics.push(Diagnostic::new(&self.file, code, span, message, help));
@@ -206,6 +206,11 @@ impl Reporter {
     /// Adds a finding without help.
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.add(code, span, message, None);
+    }
+
+    /// True when further findings would be dropped: then there is no use in working them out.
+    pub fn is_full(&self) -> bool {
+        self.diagnostics.len() >= MAX_FINDINGS
     }
 
     /// True when a finding forbids to go on.
@@ -346,7 +351,7 @@ mod tests {
         let found =
             Diagnostic::new("w.yml", Code::UnknownKey, span, "Unexpected value 'jbos'", help);
         let expected = "error[unknown-key]: Unexpected value 'jbos'\n --> w.yml:2:1\n  |\n2 | jbos: {}\n  | ^^^^\n  = help: did you mean 'jobs'?\n";
-        assert_eq!(render(&[found.clone()], source), expected);
+        assert_eq!(render(std::slice::from_ref(&found), source), expected);
         assert_eq!(
             to_json(&[found]).to_string(),
             r#"{"diagnostics":[{"file":"w.yml","line":2,"column":1,"severity":"error","code":"unknown-key","message":"Unexpected value 'jbos'","help":"did you mean 'jobs'?"}]}"#

@@ -207,11 +207,9 @@ fn check_push(trigger: &Trigger, event: &TriggerEvent, payload: &Json) -> Result
     if let Some(tag) = reference.strip_prefix("refs/tags/") {
         return match (tags, branches) {
             (Some(filter), _) => check_name(filter, "tag", "tags", tag),
-            (None, Some(_)) => Err(WhyNot::OtherKind {
-                filtered: "branches",
-                what: "tag",
-                name: tag.to_owned(),
-            }),
+            (None, Some(_)) => {
+                Err(WhyNot::OtherKind { filtered: "branches", what: "tag", name: tag.to_owned() })
+            }
             (None, None) => Ok(()),
         };
     }
@@ -225,12 +223,7 @@ fn check_push(trigger: &Trigger, event: &TriggerEvent, payload: &Json) -> Result
     }
 }
 
-fn check_name(
-    filter: &Filter,
-    what: &'static str,
-    key: &str,
-    name: &str,
-) -> Result<(), WhyNot> {
+fn check_name(filter: &Filter, what: &'static str, key: &str, name: &str) -> Result<(), WhyNot> {
     let patterns: Vec<String> = filter.patterns.iter().map(|one| one.value.clone()).collect();
     if matches_list(patterns.iter().map(String::as_str), name) != filter.ignore {
         return Ok(());
@@ -251,9 +244,8 @@ fn check_paths(trigger: &Trigger, event: &TriggerEvent) -> Result<(), WhyNot> {
         return Ok(());
     }
     let patterns: Vec<String> = filter.patterns.iter().map(|one| one.value.clone()).collect();
-    let passes = |path: &String| {
-        matches_list(patterns.iter().map(String::as_str), path) != filter.ignore
-    };
+    let passes =
+        |path: &String| matches_list(patterns.iter().map(String::as_str), path) != filter.ignore;
     if paths.iter().any(passes) {
         return Ok(());
     }
@@ -338,7 +330,8 @@ pub fn inputs(
 
 fn given_inputs(event: &TriggerEvent, takes_inputs: bool) -> IndexMap<String, String> {
     let mut given = IndexMap::new();
-    if let Some(map) = event.payload.get("inputs").and_then(Json::as_object).filter(|_| takes_inputs)
+    if let Some(map) =
+        event.payload.get("inputs").and_then(Json::as_object).filter(|_| takes_inputs)
     {
         for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
             given.insert(name.clone(), plain_text(value));
@@ -394,7 +387,11 @@ fn empty(kind: &InputType) -> Json {
 
 /// The `github` context without a token and without what belongs to one job. `inputs` are the typed inputs; in
 /// `github.event.inputs` they are text, as on GitHub.
-pub fn github_context(workflow: &Workflow, event: &TriggerEvent, inputs: &Map<String, Json>) -> Json {
+pub fn github_context(
+    workflow: &Workflow,
+    event: &TriggerEvent,
+    inputs: &Map<String, Json>,
+) -> Json {
     let mut payload = payload(event);
     if event.name == "workflow_dispatch" {
         let texts: Map<String, Json> =
@@ -407,7 +404,8 @@ pub fn github_context(workflow: &Workflow, event: &TriggerEvent, inputs: &Map<St
     let (ref_type, ref_name) = split_reference(&reference);
     let git = &event.git;
     let (owner, _) = git.repository.split_once('/').unwrap_or((git.repository.as_str(), ""));
-    let sha = if event.name == "push" { text_or(&payload, "/after", &git.sha) } else { git.sha.clone() };
+    let sha =
+        if event.name == "push" { text_or(&payload, "/after", &git.sha) } else { git.sha.clone() };
     let is_pull = event.name.starts_with("pull_request");
     let (head_ref, base_ref) = if is_pull {
         (text_or(&payload, "/pull_request/head/ref", &git.branch), base_ref(event, &payload))
@@ -563,7 +561,8 @@ fn split_reference(reference: &str) -> (&'static str, &str) {
     if let Some(tag) = reference.strip_prefix("refs/tags/") {
         return ("tag", tag);
     }
-    let name = reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/pull/"));
+    let name =
+        reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/pull/"));
     ("branch", name.unwrap_or(reference))
 }
 

@@ -84,10 +84,7 @@ fn shape_cases() -> Vec<Case> {
         job(Code::UnknownKey, "runs_on: ubuntu-latest\nruns-on: x\nsteps:\n  - run: echo"),
         job(Code::MissingKey, "steps:\n  - run: echo"),
         job(Code::WrongType, "runs-on: x\nneeds: {a: b}\nsteps:\n  - run: echo\nenv: [A]"),
-        job(
-            Code::InvalidValue,
-            "runs-on: x\npermissions: {contents: reed}\nsteps:\n  - run: echo",
-        ),
+        job(Code::InvalidValue, "runs-on: x\npermissions: {contents: reed}\nsteps:\n  - run: echo"),
         job(
             Code::NotSupported,
             "runs-on: x\nconcurrency: one\nservices:\n  db: {image: postgres}\nsteps:\n  - run: echo",
@@ -136,14 +133,21 @@ fn plan_cases() -> Vec<Case> {
         p(
             Code::ExpressionEvaluation,
             nothing,
-            job(Code::UnknownKey, &format!("strategy: {{matrix: {{v: '${{{{ fromJSON(''no'') }}}}'}}}}\n{echo}")),
+            job(
+                Code::UnknownKey,
+                &format!("strategy: {{matrix: {{v: '${{{{ fromJSON(''no'') }}}}'}}}}\n{echo}"),
+            ),
         ),
         p(
             Code::UnmappedLabel,
             nothing,
             job(Code::UnknownKey, "runs-on: [self-hosted, gpu]\nsteps:\n  - run: echo"),
         ),
-        p(Code::UnknownAction, nothing, steps(Code::UnknownKey, "- uses: some/action@v1\n- uses: pawl/trian")),
+        p(
+            Code::UnknownAction,
+            nothing,
+            steps(Code::UnknownKey, "- uses: some/action@v1\n- uses: pawl/trian"),
+        ),
         p(
             Code::InvalidAction,
             |options| load(options, "./greet", "name: greet\nruns:\n  using: compsite\n"),
@@ -151,12 +155,24 @@ fn plan_cases() -> Vec<Case> {
         ),
         p(
             Code::ActionDepth,
-            |options| load(options, "./greet", "runs:\n  using: composite\n  steps:\n    - uses: ./greet\n"),
+            |options| {
+                load(
+                    options,
+                    "./greet",
+                    "runs:\n  using: composite\n  steps:\n    - uses: ./greet\n",
+                )
+            },
             steps(Code::UnknownKey, "- uses: ./greet"),
         ),
         p(
             Code::UndeclaredInput,
-            |options| load(options, "./greet", "runs:\n  using: composite\n  steps:\n    - run: echo\n      shell: sh\n"),
+            |options| {
+                load(
+                    options,
+                    "./greet",
+                    "runs:\n  using: composite\n  steps:\n    - run: echo\n      shell: sh\n",
+                )
+            },
             steps(Code::UnknownKey, "- uses: ./greet\n  with:\n    who: Ada"),
         ),
         p(
@@ -168,8 +184,18 @@ fn plan_cases() -> Vec<Case> {
         p(
             Code::InvalidInput,
             nothing,
-            steps(Code::UnknownKey, "- uses: pawl/train\n  with:\n    data: ../a.csv\n    seed: 1.5"),
+            steps(
+                Code::UnknownKey,
+                "- uses: pawl/train\n  with:\n    data: ../a.csv\n    seed: 1.5",
+            ),
         ),
+    ]
+}
+
+fn selection_cases() -> Vec<Case> {
+    let echo = "runs-on: ubuntu-latest\nsteps:\n  - run: echo";
+    let p = planned;
+    vec![
         p(
             Code::UnknownJob,
             |options| options.jobs = vec!["biuld".to_owned()],
@@ -210,6 +236,7 @@ fn all() -> Vec<Case> {
     all.extend(shape_cases());
     all.extend(trigger_cases());
     all.extend(plan_cases());
+    all.extend(selection_cases());
     all.extend(lint_cases());
     all
 }
@@ -249,12 +276,7 @@ fn every_kind_of_diagnostic_has_its_snapshot() {
         );
         let shown: Vec<String> =
             found.iter().map(|one| render(std::slice::from_ref(one), source(&case, one))).collect();
-        let text = format!(
-            "{}\n\n{}\n{}",
-            case.code.documentation(),
-            case.text,
-            shown.join("\n")
-        );
+        let text = format!("{}\n\n{}\n{}", case.code.documentation(), case.text, shown.join("\n"));
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(case.code.as_str(), text);
         });

@@ -30,7 +30,9 @@ fn checks_out_head(step: &Step) -> Option<Span> {
     match &step.action {
         StepAction::Uses { uses, with } => {
             let checkout = match &uses.value {
-                Uses::Remote { repository, .. } => repository.eq_ignore_ascii_case("actions/checkout"),
+                Uses::Remote { repository, .. } => {
+                    repository.eq_ignore_ascii_case("actions/checkout")
+                }
                 Uses::Builtin(name) => name == "checkout",
                 _ => false,
             };
@@ -42,9 +44,10 @@ fn checks_out_head(step: &Step) -> Option<Span> {
         }
         StepAction::Run { script, .. } => {
             let text = script.value.source();
-            let brings = ["gh pr checkout", "github.event.pull_request.head.sha", "github.head_ref"]
-                .iter()
-                .any(|part| text.contains(part));
+            let brings =
+                ["gh pr checkout", "github.event.pull_request.head.sha", "github.head_ref"]
+                    .iter()
+                    .any(|part| text.contains(part));
             (brings && (text.contains("git ") || text.contains("gh "))).then_some(script.span)
         }
     }

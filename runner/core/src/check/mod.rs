@@ -6,7 +6,7 @@ mod secret_in_run;
 mod unpinned_uses;
 mod unreachable_job;
 
-use crate::diagnostic::{Diagnostic, Reporter};
+use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::{Part, Reference, Template};
 use crate::span::Span;
 use crate::workflow::{self, Step, StepAction, Workflow};
@@ -64,22 +64,35 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
-    /// Every place of a scalar where something is taken from a context.
-    pub(crate) fn references(
-        &self,
-        template: &'a Template,
-        node: &Node,
-    ) -> Vec<(Reference<'a>, Span)> {
+    /// Every place of a text where something is taken from a context, with its byte offset in the text.
+    pub(crate) fn references(template: &'a Template) -> Vec<(Reference<'a>, usize)> {
         let mut found = Vec::new();
         for part in template.parts() {
             let Part::Expr { expr, offset } = part else { continue };
             for reference in expr.references() {
-                let start = node.place_of(self.source, offset + reference.span.start);
-                let length = reference.span.end - reference.span.start;
-                let span = Span::between(self.source, start.start, start.start + length);
-                found.push((reference, span));
+                let start = offset + reference.span.start;
+                found.push((reference, start));
             }
         }
         found
+    }
+
+    /// Reports something about a reference at its own place in the file.
+    pub(crate) fn warn_at(
+        &mut self,
+        code: Code,
+        node: &Node,
+        reference: &Reference<'_>,
+        offset: usize,
+        message: String,
+        help: String,
+    ) {
+        if self.reporter.is_full() {
+            return;
+        }
+        let start = node.place_of(self.source, offset).start;
+        let length = reference.span.end - reference.span.start;
+        let span = Span::between(self.source, start, start + length);
+        self.reporter.add(code, span, message, Some(help));
     }
 }

@@ -9,7 +9,7 @@ const HARMLESS: [&str; 9] =
 
 pub(super) fn lint(subject: &mut Subject<'_>) {
     for (template, node) in subject.scripts() {
-        for (reference, span) in subject.references(template, node) {
+        for (reference, offset) in Subject::references(template) {
             if !reference.context.eq_ignore_ascii_case("github") {
                 continue;
             }
@@ -28,8 +28,8 @@ pub(super) fn lint(subject: &mut Subject<'_>) {
                     "whoever writes '{}' can write part of this script",
                     name.trim_end_matches('.')
                 );
-                let help = "put it in 'env' of the step and use the variable, in quotes";
-                subject.reporter.add(Code::ScriptInjection, span, message, Some(help.to_owned()));
+                let help = "put it in 'env' of the step and use the variable, in quotes".to_owned();
+                subject.warn_at(Code::ScriptInjection, node, &reference, offset, message, help);
             }
         }
     }

@@ -10,9 +10,8 @@ pub(super) fn lint(subject: &mut Subject<'_>) {
     let mut never: Vec<&str> = Vec::new();
     // Each round adds a job or is the last.
     loop {
-        let new = |job: &&Job| {
-            !never.contains(&job.id.value.as_str()) && is_unreachable(job, &never)
-        };
+        let new =
+            |job: &&Job| !never.contains(&job.id.value.as_str()) && is_unreachable(job, &never);
         let Some(found) = jobs.iter().find(new) else { break };
         never.push(&found.id.value);
     }

@@ -35,8 +35,7 @@ pub(super) struct Input {
     pub(super) default: Option<Spanned<crate::expr::Template>>,
 }
 
-const KEYS: &[&str] =
-    &["name", "author", "description", "inputs", "outputs", "runs", "branding"];
+const KEYS: &[&str] = &["name", "author", "description", "inputs", "outputs", "runs", "branding"];
 
 /// Reads an action's file.
 pub(super) fn parse(action: &LoadedAction) -> (Option<Composite>, Vec<Diagnostic>) {

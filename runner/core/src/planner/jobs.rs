@@ -26,8 +26,8 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
         job.strategy.max_parallel.as_ref().and_then(|value| known_count(planner, value));
     let chosen = labels::choose(planner, job, &instances);
     let timeout_ms = timing::job_timeout(planner, job, &instances);
-    let shell = shell(planner, &job.defaults)
-        .or_else(|| shell(planner, &planner.workflow.defaults));
+    let shell =
+        shell(planner, &job.defaults).or_else(|| shell(planner, &planner.workflow.defaults));
     let working_directory = template(&job.defaults.working_directory)
         .or_else(|| template(&planner.workflow.defaults.working_directory));
     let steps = steps::plan_all(planner, &job.steps);

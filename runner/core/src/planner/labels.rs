@@ -149,12 +149,8 @@ fn from_unknown(planner: &mut Planner<'_>, job: &Job) -> Option<Template> {
         return image_for(planner, label.span, &[label.value.source().to_owned()])
             .map(|image| Template::literal(&image));
     }
-    let mut images: Map<String, Json> = planner
-        .options
-        .images
-        .iter()
-        .map(|(label, image)| (label.clone(), json!(image)))
-        .collect();
+    let mut images: Map<String, Json> =
+        planner.options.images.iter().map(|(label, image)| (label.clone(), json!(image))).collect();
     images.insert(HOST_LABEL.to_owned(), json!(HOST_LABEL));
     let source =
         format!("{}[{}]", json_literal(&Json::Object(images)), expression_of(&label.value));

@@ -200,10 +200,7 @@ impl<'a> Planner<'a> {
 
     /// A value that depends only on what is known before the run; `None` when it does not, or when it fails, which is
     /// reported.
-    pub(crate) fn evaluated(
-        &mut self,
-        template: &Spanned<Template>,
-    ) -> Option<crate::expr::Value> {
+    pub(crate) fn evaluated(&mut self, template: &Spanned<Template>) -> Option<crate::expr::Value> {
         let known = self.known.clone();
         self.evaluated_with(template, &known)
     }

@@ -10,8 +10,7 @@ use serde_json::Value as Json;
 
 /// Ids of the wanted jobs and of everything that they need.
 pub(super) fn jobs(planner: &mut Planner<'_>) -> Vec<String> {
-    let ids: Vec<&str> =
-        planner.workflow.jobs.iter().map(|job| job.id.value.as_str()).collect();
+    let ids: Vec<&str> = planner.workflow.jobs.iter().map(|job| job.id.value.as_str()).collect();
     if planner.options.jobs.is_empty() {
         return ids.into_iter().map(str::to_owned).collect();
     }
@@ -48,7 +47,8 @@ pub(super) fn instances(
         all.into_iter().filter(|instance| is_wanted(instance, filters)).collect();
     if kept.is_empty() {
         let message = format!("no instance of job '{}' has the wanted matrix values", job.id.value);
-        let wanted: Vec<String> = filters.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+        let wanted: Vec<String> =
+            filters.iter().map(|(key, value)| format!("{key}:{value}")).collect();
         let help = format!("given: --matrix {}", wanted.join(" --matrix "));
         planner.reporter.add(Code::EmptySelection, job.id.span, message, Some(help));
     }
@@ -64,8 +64,6 @@ fn is_wanted(instance: &JobInstance, filters: &[(String, String)]) -> bool {
 }
 
 fn is_text(value: &Json, text: &str) -> bool {
-    match value {
-        Json::String(own) => own == text,
-        other => other.to_string() == text,
-    }
+    let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    shown == text
 }

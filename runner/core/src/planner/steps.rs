@@ -89,7 +89,8 @@ fn used(
             builtin(planner, "checkout", uses, &with, step)
         }
         Uses::Docker(image) => {
-            let message = format!("an image as a step ('docker://{}') is not supported yet", shorten(image));
+            let message =
+                format!("an image as a step ('docker://{}') is not supported yet", shorten(image));
             let help = "give the job a 'container' with this image and run its program".to_owned();
             planner.reporter.add(Code::NotSupported, uses.span, message, Some(help));
             None
@@ -165,7 +166,8 @@ fn checkout_arguments(
         if REFUSED.contains(&lower.as_str()) {
             let off = matches!(argument.value.value.source(), "" | "false");
             if !off {
-                let message = format!("the input '{name}' of actions/checkout is not supported yet");
+                let message =
+                    format!("the input '{name}' of actions/checkout is not supported yet");
                 let help = "the user's own source tree is brought, as it is".to_owned();
                 planner.reporter.add(Code::NotSupported, argument.name_span, message, Some(help));
             }

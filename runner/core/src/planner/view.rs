@@ -1,54 +1,87 @@
 //! The plan as `pawl plan --json` shows it: one entry a job instance.
 
-use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
+use crate::expr::{Contexts, Template};
+use crate::plan::{JobInstance, Plan, PlannedJob, PlannedStep, StepKind};
 use crate::resolve::{default_job_name, step_name};
 use serde_json::{Map, Value as Json, json};
 
 /// `{"workflow","jobs":[{"id","name","matrix","needs":[…],"steps":[…]}],"hash"}`. A job whose matrix is known only while
-/// jobs run has one entry with `"matrix": null`.
+/// jobs run has one entry with `"matrix": null`. Names are evaluated as far as they are known.
 pub fn plan_view(plan: &Plan) -> Json {
-    let jobs: Vec<Json> = plan.jobs.iter().flat_map(job_entries).collect();
+    let jobs: Vec<Json> = plan.jobs.iter().flat_map(|job| job_entries(plan, job)).collect();
     json!({ "workflow": plan.workflow, "jobs": jobs, "hash": plan.hash() })
 }
 
-fn job_entries(job: &PlannedJob) -> Vec<Json> {
+fn job_entries(plan: &Plan, job: &PlannedJob) -> Vec<Json> {
     match &job.instances {
-        None => vec![job_entry(job, &Map::new(), Json::Null)],
-        Some(instances) => instances
-            .iter()
-            .map(|one| job_entry(job, &one.matrix, Json::Object(one.matrix.clone())))
-            .collect(),
+        None => vec![job_entry(plan, job, None)],
+        Some(instances) => {
+            instances.iter().map(|instance| job_entry(plan, job, Some(instance))).collect()
+        }
     }
 }
 
-fn job_entry(job: &PlannedJob, values: &Map<String, Json>, matrix: Json) -> Json {
+fn job_entry(plan: &Plan, job: &PlannedJob, instance: Option<&JobInstance>) -> Json {
+    let contexts = known(plan, instance);
+    let matrix = instance.map(|instance| instance.matrix.clone());
     let name = match &job.name {
-        Some(name) => name.source().to_owned(),
-        None => default_job_name(&job.id, values),
+        Some(name) => shown(name, &contexts),
+        None => default_job_name(&job.id, &matrix.clone().unwrap_or_default()),
     };
-    let steps: Vec<Json> =
-        job.steps.iter().enumerate().map(|(index, step)| step_entry(index, step)).collect();
+    let steps: Vec<Json> = job
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| step_entry(index, step, &contexts))
+        .collect();
     json!({
         "id": job.id,
         "name": name,
         "matrix": matrix,
         "needs": job.needs,
         "runs-on": job.runs_on,
-        "image": job.image,
+        "image": shown(&job.image, &contexts),
         "steps": steps,
     })
 }
 
-fn step_entry(index: usize, step: &PlannedStep) -> Json {
-    let mut entry = json!({ "index": index, "id": step.id, "name": step_name(step, None) });
+fn known<'c>(plan: &Plan, instance: Option<&JobInstance>) -> Contexts<'c> {
+    let vars: Map<String, Json> =
+        plan.vars.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let contexts = Contexts::new()
+        .with("github", plan.github.clone())
+        .with("inputs", plan.inputs.clone())
+        .with("vars", Json::Object(vars));
+    let Some(instance) = instance else { return contexts };
+    let strategy = json!({ "job-index": instance.index.unwrap_or(0), "job-total": instance.total });
+    contexts.with("matrix", Json::Object(instance.matrix.clone())).with("strategy", strategy)
+}
+
+/// The text's value when it is known, else the text itself.
+fn shown(template: &Template, contexts: &Contexts<'_>) -> String {
+    match template.const_eval(contexts) {
+        Ok(Some(value)) => value.to_text(),
+        _ => template.source().to_owned(),
+    }
+}
+
+fn step_entry(index: usize, step: &PlannedStep, contexts: &Contexts<'_>) -> Json {
+    let name = match &step.name {
+        Some(name) => shown(name, contexts),
+        None => step_name(step, None),
+    };
+    let mut entry = json!({ "index": index, "id": step.id, "name": name });
     let more = match &step.kind {
         StepKind::Run { script, shell, .. } => json!({ "run": script, "shell": shell }),
         StepKind::Builtin { action, place, with } => {
             json!({ "uses": format!("pawl/{action}"), "in": place, "with": with })
         }
         StepKind::Composite { uses, with, steps, .. } => {
-            let inner: Vec<Json> =
-                steps.iter().enumerate().map(|(index, step)| step_entry(index, step)).collect();
+            let inner: Vec<Json> = steps
+                .iter()
+                .enumerate()
+                .map(|(index, step)| step_entry(index, step, contexts))
+                .collect();
             json!({ "uses": uses, "with": with, "steps": inner })
         }
     };

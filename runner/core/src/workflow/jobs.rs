@@ -8,6 +8,7 @@ use super::steps::{self, Surroundings};
 use crate::diagnostic::Code;
 use crate::span::Spanned;
 use crate::yaml::{Entry, Kind, Node};
+use std::collections::HashMap;
 
 const JOB_KEYS: &[&str] = &[
     "name",
@@ -36,21 +37,22 @@ const JOB_KEYS: &[&str] = &[
 /// Reads the jobs; ids are unique without regard to case.
 pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Vec<Job> {
     let mut jobs: Vec<Job> = Vec::new();
+    let mut seen: HashMap<String, &Entry> = HashMap::new();
     let entries = reader.entries(node);
     if node.kind == Kind::Map && entries.is_empty() {
         reader.error(Code::InvalidValue, node.span, "The workflow must contain at least one job");
     }
     for entry in entries {
         reader.id(&entry.key, entry.key_span, "job");
-        let same = |job: &&Job| job.id.value.eq_ignore_ascii_case(&entry.key);
-        if let Some(first) = jobs.iter().find(same) {
+        if let Some(first) = seen.get(&entry.key.to_ascii_lowercase()) {
             let message = format!(
                 "the job id '{}' is the same as '{}' in line {}: case does not count",
-                entry.key, first.id.value, first.id.span.line
+                entry.key, first.key, first.key_span.line
             );
             reader.error(Code::DuplicateId, entry.key_span, message);
             continue;
         }
+        seen.insert(entry.key.to_ascii_lowercase(), entry);
         jobs.extend(job(reader, entry));
     }
     jobs
@@ -246,7 +248,8 @@ fn check_size(reader: &mut Reader<'_>, node: &Node) -> bool {
     let Err(message) = crate::matrix::instances(&json) else { return true };
     let too_large = message.contains("at most") || message.contains("more than");
     let code = if too_large { Code::MatrixTooLarge } else { Code::InvalidMatrix };
-    let help = if too_large { "split the job, or exclude combinations" } else { "add a combination" };
+    let help =
+        if too_large { "split the job, or exclude combinations" } else { "add a combination" };
     reader.error_with_help(code, node.span, message, help);
     false
 }
@@ -284,15 +287,15 @@ fn check_axis(reader: &mut Reader<'_>, entry: &Entry) -> bool {
 }
 
 fn check_expressions(reader: &mut Reader<'_>, node: &Node) -> bool {
-    match node.kind {
-        Kind::Seq => node.items.iter().fold(true, |ok, item| check_expressions(reader, item) && ok),
-        Kind::Map => node
-            .entries
-            .iter()
-            .fold(true, |ok, entry| check_expressions(reader, &entry.value) && ok),
+    let mut sound = match node.kind {
         Kind::Str => reader.template(node, availability::STRATEGY).is_some(),
         _ => true,
+    };
+    let children = node.items.iter().chain(node.entries.iter().map(|entry| &entry.value));
+    for child in children {
+        sound &= check_expressions(reader, child);
     }
+    sound
 }
 
 /// `environment:` is checked and recorded; there is nobody to ask for approval on this machine.

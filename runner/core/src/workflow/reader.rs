@@ -42,6 +42,9 @@ impl<'s> Reader<'s> {
     }
 
     pub(crate) fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        if self.reporter.is_full() {
+            return;
+        }
         self.reporter.add(code, span.first_line_only(self.source), message, None);
     }
 
@@ -52,6 +55,9 @@ impl<'s> Reader<'s> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
+        if self.reporter.is_full() {
+            return;
+        }
         let span = span.first_line_only(self.source);
         self.reporter.add(code, span, message, Some(help.into()));
     }
@@ -88,7 +94,7 @@ impl<'s> Reader<'s> {
             return None;
         }
         for entry in &node.entries {
-            if known.contains(&entry.key.as_str()) {
+            if known.contains(&entry.key.as_str()) || self.reporter.is_full() {
                 continue;
             }
             let message = format!("Unexpected value '{}'", shorten(&entry.key));
@@ -297,6 +303,9 @@ impl<'s> Reader<'s> {
 
     /// Reports a fault of an expression at its own place inside the scalar.
     pub(crate) fn expression_fault(&mut self, node: &Node, error: &TemplateError) {
+        if self.reporter.is_full() {
+            return;
+        }
         let span = node.place_of(self.source, error.offset());
         let message = error.to_string();
         let unknown = message.starts_with("Unrecognized named-value")

@@ -8,6 +8,7 @@ use crate::plan::{Retry, RetryOn};
 use crate::span::{Span, Spanned};
 use crate::yaml::{Kind, Node};
 use indexmap::IndexMap;
+use std::collections::HashMap;
 
 /// Longest script, characters: GitHub's limit.
 const MAX_SCRIPT: usize = 21_000;
@@ -92,18 +93,19 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, surroundings: Surroundi
         reader.error(Code::InvalidValue, node.span, "there is no step");
     }
     let mut steps: Vec<Step> = Vec::new();
+    let mut seen: HashMap<String, u32> = HashMap::new();
     for item in &node.items {
         let Some(step) = step(reader, item, surroundings) else { continue };
         if let Some(id) = &step.id {
-            let same = |other: &&Step| {
-                other.id.as_ref().is_some_and(|known| known.value.eq_ignore_ascii_case(&id.value))
-            };
-            if let Some(first) = steps.iter().find(same).and_then(|step| step.id.as_ref()) {
+            let key = id.value.to_ascii_lowercase();
+            if let Some(line) = seen.get(&key) {
                 let message = format!(
-                    "The identifier '{}' may not be used more than once within the same scope: first in line {}",
-                    id.value, first.span.line
+                    "The identifier '{}' may not be used more than once within the same scope: first in line {line}",
+                    id.value
                 );
                 reader.error(Code::DuplicateId, id.span, message);
+            } else {
+                seen.insert(key, id.span.line);
             }
         }
         steps.push(step);
