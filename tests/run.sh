@@ -22,9 +22,8 @@ for image in tests/images/*.sh; do
     sh "$image"
 done
 
-# rustup knows these two; a toolchain from elsewhere has them or fails below with its own words.
-if command -v rustup >/dev/null 2>&1; then
-    rustup component add rustfmt clippy >/dev/null 2>&1 || true
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    rustup component add rustfmt clippy
 fi
 
 stage 'format'

@@ -111,16 +111,39 @@ impl Pawl {
         self.spawn().finish()
     }
 
+    /// Runs it to its end, but reads only the first line of `--json` and then closes the pipe, as `head -n 1` does. Gives back
+    /// the run's name.
+    ///
+    /// # Panics
+    /// It does not start, or prints nothing.
+    pub fn run_and_read_one_line(self) -> String {
+        let mut child = self.command().stderr(Stdio::null()).spawn().expect("the binary starts");
+        let mut first = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        stdout.read_line(&mut first).expect("it prints a line");
+        drop(stdout);
+        child.wait().expect("a child can be waited for");
+        let event: Value = serde_json::from_str(&first).expect("the line is JSON");
+        event["run"].as_str().expect("the first event names the run").to_owned()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command.args(&self.args).env_clear().current_dir(&self.folder);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// Starts it.
     ///
     /// # Panics
     /// It does not start.
     pub fn spawn(self) -> Running {
-        let mut command = Command::new(binary());
-        command.args(&self.args).env_clear().envs(self.env).current_dir(&self.folder);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
+        let mut child = self
+            .command()
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", binary().display()));
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut stderr = child.stderr.take().expect("stderr is piped");
         let (sender, lines) = channel();

@@ -66,7 +66,7 @@ fn store_and_project_may_have_paths_that_no_socket_could() {
     let workflow =
         "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo fine\n";
     // A unix socket's path holds 107 bytes.
-    let deep = vec!["a-folder-with-a-long-name"; 6].join("/");
+    let deep = ["a-folder-with-a-long-name"; 6].join("/");
     let project = Project::new().file(&format!("{deep}/ci.yml"), workflow);
     let (workspace, store) =
         (project.folder().join(&deep), project.folder().join(format!("{deep}/store")));

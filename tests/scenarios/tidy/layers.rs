@@ -17,8 +17,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pawl-tests", &[]),
 ];
 
-/// Edges of tests alone: the engine is driven by the fake executor.
-const TEST_EDGES: &[(&str, &str)] = &[("pawl-engine", "pawl-executors")];
+/// Edges of tests alone.
+const TEST_EDGES: &[(&str, &str)] = &[
+    // Runs are driven with the fake executor.
+    ("pawl-engine", "pawl-executors"),
+    // Rollouts are tried on a real engine.
+    ("pawl-actions", "pawl-executors"),
+];
 
 /// All that the pure crates may use outside of tests. A runtime, a database or a client is not among them, and a crate
 /// that is not named here needs a reason first.

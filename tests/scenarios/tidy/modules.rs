@@ -2,15 +2,19 @@
 
 use pawl_tests::repository::{files, read, root, workspace_packages};
 use regex::Regex;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Files that Cargo compiles by themselves: libraries, programs, tests, benchmarks.
-fn roots() -> Vec<PathBuf> {
+/// Files that Cargo compiles by themselves: libraries and programs, and with `true` tests, benchmarks and examples.
+fn roots() -> Vec<(PathBuf, bool)> {
     let mut roots = Vec::new();
     for package in workspace_packages() {
         for target in package["targets"].as_array().expect("a package lists targets") {
-            roots.push(PathBuf::from(target["src_path"].as_str().expect("a target has a file")));
+            let file = PathBuf::from(target["src_path"].as_str().expect("a target has a file"));
+            let shipped = |kind: &str| {
+                target["kind"].as_array().is_some_and(|all| all.iter().any(|one| one == kind))
+            };
+            roots.push((plain(&file), !(shipped("lib") || shipped("bin"))));
         }
     }
     roots
@@ -21,39 +25,51 @@ fn plain(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// The files that `file` declares as modules.
-fn declared(file: &Path, is_root: bool, pattern: &Regex) -> Vec<PathBuf> {
+/// `mod name;`, with what may stand before it.
+const DECLARATION: &str = r#"(?m)^\s*(?<test>#\[cfg\(test\)\]\s+)?(?:#\[path = "(?<path>[^"]+)"\]\s*)?(?:pub(?:\([a-z]+\))? )?mod (?<name>\w+);"#;
+
+/// The files that `file` declares as modules; `true` for those of tests alone.
+fn declared(file: &Path, is_root: bool, declaration: &Regex) -> Vec<(PathBuf, bool)> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let folder = file.parent().expect("a file lies in a folder");
     let stem = file.file_stem().expect("a file has a name");
     let own = if is_root || stem == "mod" { folder.to_owned() } else { folder.join(stem) };
     let mut found = Vec::new();
-    for module in pattern.captures_iter(&text) {
+    for module in declaration.captures_iter(&text) {
         let name = &module["name"];
-        match module.name("path") {
-            Some(path) => found.push(folder.join(path.as_str())),
-            None => found.extend([own.join(format!("{name}.rs")), own.join(name).join("mod.rs")]),
-        }
+        let places = match module.name("path") {
+            Some(path) => vec![folder.join(path.as_str())],
+            None => vec![own.join(format!("{name}.rs")), own.join(name).join("mod.rs")],
+        };
+        let place = places.into_iter().find(|path| path.is_file());
+        found.extend(place.map(|path| (plain(&path), module.name("test").is_some())));
     }
-    found.into_iter().filter(|path| path.is_file()).map(|path| plain(&path)).collect()
+    found
+}
+
+/// Every file that is compiled; `true` for those of tests alone.
+fn compiled() -> BTreeMap<PathBuf, bool> {
+    let declaration = Regex::new(DECLARATION).expect("a valid pattern");
+    let mut reached: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    let mut waiting: Vec<_> =
+        roots().into_iter().map(|(file, is_test)| (file, is_test, true)).collect();
+    while let Some((file, is_test, is_root)) = waiting.pop() {
+        if reached.contains_key(&file) {
+            continue;
+        }
+        let modules = declared(&file, is_root, &declaration);
+        waiting.extend(modules.into_iter().map(|(inner, test)| (inner, test || is_test, false)));
+        reached.insert(file, is_test);
+    }
+    reached
 }
 
 #[test]
 fn no_rust_file_is_forgotten() {
-    let pattern = r#"(?m)(?:^\s*#\[path = "(?<path>[^"]+)"\]\s*)?^\s*(?:pub(?:\([a-z]+\))? )?mod (?<name>\w+);"#;
-    let pattern = Regex::new(pattern).expect("a valid pattern");
-    let mut reached: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut waiting: Vec<(PathBuf, bool)> =
-        roots().into_iter().map(|file| (plain(&file), true)).collect();
-    while let Some((file, is_root)) = waiting.pop() {
-        if reached.insert(file.clone()) {
-            waiting
-                .extend(declared(&file, is_root, &pattern).into_iter().map(|file| (file, false)));
-        }
-    }
+    let compiled = compiled();
     let all = files().into_iter().filter(|file| file.ends_with(".rs"));
     let forgotten: Vec<_> =
-        all.filter(|file| !reached.contains(&plain(&root().join(file)))).collect();
+        all.filter(|file| !compiled.contains_key(&plain(&root().join(file)))).collect();
     assert_eq!(forgotten, Vec::<String>::new(), "no `mod` line leads there");
 }
 
@@ -78,11 +94,11 @@ fn shipped(file: &str) -> String {
 
 #[test]
 fn nothing_that_is_shipped_unwraps() {
-    let is_test = |file: &str| {
-        let parts = ["tests", "benches", "examples", "tests.rs", "testing.rs"];
-        file == "actions/stats/src/golden.rs" || file.split('/').any(|part| parts.contains(&part))
-    };
-    let shipped_files = files().into_iter().filter(|file| file.ends_with(".rs") && !is_test(file));
+    let compiled = compiled();
+    let is_test = |file: &String| compiled.get(&plain(&root().join(file))).copied().unwrap_or(true);
+    let shipped_files: Vec<String> =
+        files().into_iter().filter(|file| file.ends_with(".rs") && !is_test(file)).collect();
+    assert!(shipped_files.len() > 50, "only {} files are shipped?", shipped_files.len());
     let mut found = Vec::new();
     for file in shipped_files {
         for (index, line) in shipped(&file).lines().enumerate() {
