@@ -2,6 +2,7 @@
 
 use pawl_tests::pawl::Pawl;
 use pawl_tests::project::Project;
+use pawl_tests::repository::read;
 use serde_json::json;
 
 const GOOD: &str = "\
@@ -80,4 +81,23 @@ fn an_alias_bomb_is_a_diagnostic_and_not_a_full_memory() {
     let outcome = Pawl::new(&project).args(["check", "bomb.yml", "--format", "json"]).run();
     let found = outcome.code(2).json();
     assert!(!found["diagnostics"].as_array().expect("a list of diagnostics").is_empty());
+}
+
+/// Whole workflows in fenced blocks of a document.
+fn examples(text: &str) -> Vec<String> {
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.filter(|block| block.contains("\njobs:\n")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_workflows_in_the_documents_are_without_fault() {
+    let documents = ["README.md", "docs/guide.md"];
+    let all: Vec<String> = documents.iter().flat_map(|file| examples(&read(file))).collect();
+    assert!(all.len() >= 3, "only {} examples are found", all.len());
+    for example in &all {
+        let project = Project::new().file("example.yml", example);
+        let call =
+            Pawl::new(&project).args(["check", "example.yml", "--strict", "--format", "json"]);
+        assert_eq!(call.run().code(0).json(), json!({ "diagnostics": [] }), "{example}");
+    }
 }
