@@ -103,6 +103,8 @@ pub(crate) struct Coordinator<'e> {
     /// Named anew by every decision.
     standing: Vec<Effect>,
     wake: Option<UnixMs>,
+    /// Nothing has happened since the last decision that a decision could depend on.
+    is_settled: bool,
     warnings: Vec<String>,
     outbox: VecDeque<Recorded>,
     sink: Option<mpsc::Sender<Recorded>>,
@@ -146,6 +148,7 @@ impl<'e> Coordinator<'e> {
             todo: Vec::new(),
             standing: Vec::new(),
             wake: None,
+            is_settled: false,
             warnings: refused.iter().map(|(name, why)| format!("secret {name}: {why}")).collect(),
             outbox: VecDeque::new(),
             sink: Some(sink),
@@ -172,6 +175,7 @@ impl<'e> Coordinator<'e> {
 
     fn apply(&mut self, recorded: &Recorded) -> Result<(), EngineError> {
         self.state.apply(recorded)?;
+        self.is_settled &= is_light(&recorded.event);
         facts::learn(&mut self.facts, &recorded.event, &self.state);
         if let RunEvent::JobStarted { job } = &recorded.event {
             let live = self.jobs.entry(job.clone()).or_default();
@@ -268,6 +272,9 @@ impl<'e> Coordinator<'e> {
 
     /// Asks core until nothing new follows. False when it was interrupted to write the batch.
     fn settle(&mut self) -> Result<bool, EngineError> {
+        if self.is_settled && self.wake.is_none_or(|wake| wake > self.now()) {
+            return Ok(true);
+        }
         for _ in 0..ROUNDS {
             let mut is_quiet = !self.end_cancelled_openings()?;
             let situation = Situation {
@@ -282,6 +289,7 @@ impl<'e> Coordinator<'e> {
                 is_quiet &= !self.intend(effect)?;
             }
             if is_quiet {
+                self.is_settled = true;
                 return Ok(true);
             }
         }
@@ -518,7 +526,11 @@ impl<'e> Coordinator<'e> {
     }
 
     /// Starts a task. One that panics tells `fallback`, so that nobody waits for it for ever.
-    pub(crate) fn spawn<W>(&mut self, fallback: Signal, work: impl FnOnce(Teller) -> W) -> AbortHandle
+    pub(crate) fn spawn<W>(
+        &mut self,
+        fallback: Signal,
+        work: impl FnOnce(Teller) -> W,
+    ) -> AbortHandle
     where
         W: Future<Output = ()> + Send + 'static,
     {
@@ -563,6 +575,14 @@ impl<'e> Coordinator<'e> {
     }
 }
 
+/// True for events that change nothing that decisions look at: a flood of lines asks for none.
+fn is_light(event: &RunEvent) -> bool {
+    matches!(
+        event,
+        RunEvent::Log { .. } | RunEvent::StepAnnotated { .. } | RunEvent::StepStarted { .. }
+    )
+}
+
 impl LiveStep {
     fn timeout_at(&self) -> Option<UnixMs> {
         let limit = self.timeout_ms.filter(|_| self.stop.is_none())?;
@@ -571,10 +591,7 @@ impl LiveStep {
 }
 
 pub(crate) fn workspace_error(engine: &Engine, error: &std::io::Error) -> EngineError {
-    EngineError::Workspace {
-        folder: engine.work.display().to_string(),
-        message: error.to_string(),
-    }
+    EngineError::Workspace { folder: engine.work.display().to_string(), message: error.to_string() }
 }
 
 async fn sleep(pause: Option<Duration>) {

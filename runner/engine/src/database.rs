@@ -109,8 +109,9 @@ pub(crate) fn explain(error: &rusqlite::Error) -> String {
 /// (`synchronous=FULL` in WAL mode).
 pub(crate) fn open(path: &Path) -> Result<Connection, DatabaseError> {
     if let Some(parent) = path.parent() {
-        make_private_folder(parent)
-            .map_err(|e| DatabaseError::Storage(format!("cannot make {}: {e}", parent.display())))?;
+        make_private_folder(parent).map_err(|e| {
+            DatabaseError::Storage(format!("cannot make {}: {e}", parent.display()))
+        })?;
     }
     let connection = Connection::open(path).map_err(|e| {
         DatabaseError::Storage(format!("cannot open {}: {}", path.display(), explain(&e)))
@@ -194,7 +195,11 @@ fn enter_wal(connection: &Connection) -> Result<(), DatabaseError> {
 }
 
 /// Takes a named thing for this process. False when a living process has it, be it this one.
-pub(crate) fn lease(transaction: &Transaction<'_>, kind: &str, name: &str) -> rusqlite::Result<bool> {
+pub(crate) fn lease(
+    transaction: &Transaction<'_>,
+    kind: &str,
+    name: &str,
+) -> rusqlite::Result<bool> {
     let holder = transaction
         .prepare_cached("SELECT pid, start_ticks, boot FROM leases WHERE kind = ?1 AND name = ?2")?
         .query_row((kind, name), |row| {
@@ -212,7 +217,11 @@ pub(crate) fn lease(transaction: &Transaction<'_>, kind: &str, name: &str) -> ru
 }
 
 /// Gives it back, if this process has it.
-pub(crate) fn release(transaction: &Transaction<'_>, kind: &str, name: &str) -> rusqlite::Result<()> {
+pub(crate) fn release(
+    transaction: &Transaction<'_>,
+    kind: &str,
+    name: &str,
+) -> rusqlite::Result<()> {
     let me = ProcessIdentity::current();
     transaction
         .prepare_cached(

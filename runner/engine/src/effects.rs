@@ -49,8 +49,7 @@ impl Coordinator<'_> {
     ) -> Result<JobRequest, ExecutorError> {
         let user_fault = |message: String| ExecutorError::Request { message, hint: String::new() };
         let plan = self.plan().map_err(|e| ExecutorError::Internal(e.to_string()))?;
-        let spec =
-            resolve::job(&self.scope(&plan), job).map_err(|e| user_fault(e.to_string()))?;
+        let spec = resolve::job(&self.scope(&plan), job).map_err(|e| user_fault(e.to_string()))?;
         let workspace =
             self.folder.make_job(job, keep).map_err(|e| ExecutorError::Environment {
                 message: format!("cannot make the workspace of job {job}: {e}"),
@@ -121,7 +120,9 @@ impl Coordinator<'_> {
                 let request = self.step_request(&key, command.clone(), spec);
                 let executor = Arc::clone(&self.engine.executor);
                 let name = key.clone();
-                self.spawn(panicked(&key), |teller| drive::run_step(executor, name, request, teller))
+                self.spawn(panicked(&key), |teller| {
+                    drive::run_step(executor, name, request, teller)
+                })
             }
             Work::Runner { action, inputs } => {
                 let call = ActionCall {
@@ -147,8 +148,8 @@ impl Coordinator<'_> {
     /// What the step is, with the values of sealed secrets in their places.
     pub(crate) fn spec(&self, key: &StepKey) -> Result<StepSpec, String> {
         let plan = self.plan().map_err(|e| e.to_string())?;
-        let mut spec = resolve::step(&self.scope(&plan), &key.job, &key.step)
-            .map_err(|e| e.to_string())?;
+        let mut spec =
+            resolve::step(&self.scope(&plan), &key.job, &key.step).map_err(|e| e.to_string())?;
         let open = |value: &mut String| self.scrubber.vault.open(value);
         spec.env.values_mut().for_each(open);
         spec.path.iter_mut().for_each(open);

@@ -7,7 +7,9 @@ use pawl_core::contexts::Secrets;
 use pawl_core::event::{Recorded, RunEvent};
 use pawl_core::ids::RunId;
 use pawl_core::plan::Plan;
-use pawl_core::ports::{ActionRunner, Clock, Executor, Journal, JournalError, RunFacts, StopLadder};
+use pawl_core::ports::{
+    ActionRunner, Clock, Executor, Journal, JournalError, RunFacts, StopLadder,
+};
 use pawl_core::state::RunState;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -160,7 +162,12 @@ impl Engine {
     ) -> Result<RunState, EngineError> {
         let RunOrder { run, workflow, trigger, actor, plan, secrets, facts } = order;
         let mut coordinator = Coordinator::new(self, &run, secrets, facts, sink, cancel)?;
-        coordinator.record(RunEvent::RunRequested { run: run.clone(), workflow, trigger, actor })?;
+        coordinator.record(RunEvent::RunRequested {
+            run: run.clone(),
+            workflow,
+            trigger,
+            actor,
+        })?;
         coordinator.record(RunEvent::RunPlanned { plan: Box::new(plan) })?;
         match coordinator.commit().await {
             Err(EngineError::Journal(JournalError::Conflict { .. })) => {

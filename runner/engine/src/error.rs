@@ -112,11 +112,7 @@ mod tests {
             (EngineError::Busy(run.clone()), ErrorClass::Input, 2),
             (JournalError::Unknown("r".to_owned()).into(), ErrorClass::Input, 2),
             (JournalError::Storage("full".to_owned()).into(), ErrorClass::Environment, 3),
-            (
-                JournalError::Conflict { run, expected: 1, found: 2 }.into(),
-                ErrorClass::Ours,
-                4,
-            ),
+            (JournalError::Conflict { run, expected: 1, found: 2 }.into(), ErrorClass::Ours, 4),
             (EngineError::Internal("oops".to_owned()), ErrorClass::Ours, 4),
         ];
         for (error, class, code) in cases {

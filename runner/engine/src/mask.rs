@@ -289,7 +289,8 @@ fn shell_forms(value: &str) -> Vec<String> {
             text
         })
     };
-    let word = |c: char| c.is_ascii_graphic() && !c.is_ascii_alphanumeric() && !"-_./:=@%+,".contains(c);
+    let word =
+        |c: char| c.is_ascii_graphic() && !c.is_ascii_alphanumeric() && !"-_./:=@%+,".contains(c);
     vec![
         value.replace('\'', r"'\''"),
         value.replace('\'', r#"'"'"'"#),
@@ -361,7 +362,8 @@ mod tests {
 
     #[test]
     fn each_line_of_a_value_with_several_lines_is_replaced() {
-        let masker = masker(&["-----BEGIN KEY-----\r\nabcdefgh\n  ijklmnop\n}\n-----END KEY-----\n"]);
+        let masker =
+            masker(&["-----BEGIN KEY-----\r\nabcdefgh\n  ijklmnop\n}\n-----END KEY-----\n"]);
         assert_eq!(masker.mask("abcdefgh"), "***");
         assert_eq!(masker.mask("x ijklmnop y"), "x *** y");
         assert_eq!(masker.mask("fn main() {}"), "fn main() {}", "short lines are left alone");
@@ -384,7 +386,8 @@ mod tests {
         assert_eq!(masker.add("abcd"), Ok(()));
         let names = [("EMPTY", ""), ("SHORT", "-"), ("LONG", "long enough")];
         let names = names.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let (masker, refused) = Masker::with_secrets(names.iter().map(|(name, value)| (name, value)));
+        let (masker, refused) =
+            Masker::with_secrets(names.iter().map(|(name, value)| (name, value)));
         assert_eq!(refused, [("SHORT".to_owned(), MaskRefused::TooShort)]);
         assert_eq!(masker.mask("- long enough"), "- ***");
     }

@@ -28,7 +28,10 @@ impl ObjectFolder {
     /// `Storage` when the folder cannot be made.
     pub fn local(folder: &Path) -> Result<Self, RegistryError> {
         let fault = |e: &dyn std::fmt::Display| {
-            RegistryError::Storage(format!("cannot use the object folder {}: {e}", folder.display()))
+            RegistryError::Storage(format!(
+                "cannot use the object folder {}: {e}",
+                folder.display()
+            ))
         };
         make_private_folder(folder).map_err(|e| fault(&e))?;
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|e| fault(&e))?;
@@ -209,7 +212,8 @@ mod tests {
         let name = objects.put(large.clone()).await.unwrap();
         assert_eq!(name, digest(&large));
         assert_eq!(objects.get(&name).await.unwrap(), large);
-        for bad in ["", "abc", "sha256:", "sha256:../../etc/passwd", "md5:00", &ABC.to_uppercase()] {
+        for bad in ["", "abc", "sha256:", "sha256:../../etc/passwd", "md5:00", &ABC.to_uppercase()]
+        {
             assert!(matches!(objects.get(bad).await, Err(RegistryError::Unknown(_))), "{bad}");
         }
     }
@@ -229,7 +233,8 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_object_is_refused_and_healed_by_storing_it_again() {
         let folder = tempfile::tempdir().unwrap();
-        let objects = ObjectFolder::at(&format!("file://{}", folder.path().display()), &[]).unwrap();
+        let objects =
+            ObjectFolder::at(&format!("file://{}", folder.path().display()), &[]).unwrap();
         objects.put(b"abc".to_vec()).await.unwrap();
         let file = folder.path().join("sha256/ba").join(&ABC[9..]);
         std::fs::write(&file, b"abd").unwrap();

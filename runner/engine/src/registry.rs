@@ -129,7 +129,9 @@ impl ModelRegistry for SqliteRegistry {
         let (model, lineage) = (model.to_owned(), lineage.clone());
         self.transact(move |t| {
             let changed = t
-                .prepare_cached("UPDATE versions SET lineage = ?3 WHERE model = ?1 AND version = ?2")?
+                .prepare_cached(
+                    "UPDATE versions SET lineage = ?3 WHERE model = ?1 AND version = ?2",
+                )?
                 .execute((&model, version, to_json(&lineage)?))?;
             if changed == 0 {
                 return Err(no_version(&model, version));
@@ -236,7 +238,9 @@ fn register(
     now: UnixMs,
 ) -> Result<ModelVersion, Fault> {
     let known: Option<u64> = t
-        .prepare_cached("SELECT version FROM versions WHERE model = ?1 AND digest = ?2 AND run = ?3")?
+        .prepare_cached(
+            "SELECT version FROM versions WHERE model = ?1 AND digest = ?2 AND run = ?3",
+        )?
         .query_row((model, digest, &lineage.run), |row| row.get(0))
         .optional()?;
     if let Some(version) = known {
@@ -307,8 +311,11 @@ impl Artifacts for SqliteRegistry {
     ) -> Result<(), RegistryError> {
         let (run, name, files) = (run.to_owned(), name.to_owned(), files.to_vec());
         self.transact(move |t| {
-            t.prepare_cached("INSERT OR REPLACE INTO artifacts VALUES (?1, ?2, ?3)")?
-                .execute((run, name, to_json(&files)?))?;
+            t.prepare_cached("INSERT OR REPLACE INTO artifacts VALUES (?1, ?2, ?3)")?.execute((
+                run,
+                name,
+                to_json(&files)?,
+            ))?;
             Ok(())
         })
         .await

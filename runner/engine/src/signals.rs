@@ -25,7 +25,11 @@ impl Coordinator<'_> {
         }
     }
 
-    fn opened(&mut self, job: &JobKey, result: Result<(), ExecutorError>) -> Result<(), EngineError> {
+    fn opened(
+        &mut self,
+        job: &JobKey,
+        result: Result<(), ExecutorError>,
+    ) -> Result<(), EngineError> {
         let is_opening =
             self.state.jobs.get(job).is_some_and(|state| state.phase == JobPhase::Opening);
         if !is_opening {
@@ -41,7 +45,11 @@ impl Coordinator<'_> {
         }
     }
 
-    fn closed(&mut self, job: &JobKey, result: Result<(), ExecutorError>) -> Result<(), EngineError> {
+    fn closed(
+        &mut self,
+        job: &JobKey,
+        result: Result<(), ExecutorError>,
+    ) -> Result<(), EngineError> {
         // The run ends although a sandbox would not go: `blame` has it told, and one more try is made at the very end.
         if let Err(error) = result {
             self.blame(error)?;

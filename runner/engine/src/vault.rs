@@ -134,7 +134,10 @@ mod tests {
         first.add("t0ken-of-an-hour");
         let mut text = "t0ken-of-an-hour".to_owned();
         first.seal(&mut text);
-        assert_eq!(text, "***[n0nce:2]", "after two named ones; the empty and the short are left out");
+        assert_eq!(
+            text, "***[n0nce:2]",
+            "after two named ones; the empty and the short are left out"
+        );
         let mut again = text.clone();
         vault().open(&mut again);
         assert_eq!(again, text, "another process does not know it");

@@ -1,5 +1,7 @@
 //! The contract of a journal, held by every implementation.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use pawl_core::event::{Conclusion, Recorded, RunEvent, Stream};
 use pawl_core::ids::{JobKey, RunId, StepPath};
 use pawl_core::ports::{Journal, JournalError};
@@ -58,7 +60,9 @@ async fn a_wrong_number_is_a_conflict_and_writes_nothing(journal: &dyn Journal) 
     journal.append(&name, 0, &[at(1, requested("r2")), line(2)]).await.unwrap();
     for (expected, seq) in [(1, 2), (3, 4), (7, 8)] {
         let error = journal.append(&name, expected, &[line(seq)]).await.unwrap_err();
-        assert!(matches!(error, JournalError::Conflict { found: 2, expected: e, .. } if e == expected));
+        assert!(
+            matches!(error, JournalError::Conflict { found: 2, expected: e, .. } if e == expected)
+        );
     }
     let error = journal.append(&name, 0, &[at(1, requested("r2"))]).await.unwrap_err();
     assert!(matches!(error, JournalError::Conflict { found: 2, .. }));
@@ -82,10 +86,7 @@ async fn runs_are_listed_newest_first(journal: &dyn Journal) {
         journal.append(&run(name), 0, &[first]).await.unwrap();
     }
     let end = RunEvent::RunFinished { conclusion: Conclusion::Lost };
-    journal
-        .append(&run("l3"), 1, &[Recorded { seq: 2, time_ms: 9000, event: end }])
-        .await
-        .unwrap();
+    journal.append(&run("l3"), 1, &[Recorded { seq: 2, time_ms: 9000, event: end }]).await.unwrap();
     let runs = journal.runs(3).await.unwrap();
     let names: Vec<&str> = runs.iter().map(|run| run.run.0.as_str()).collect();
     assert_eq!(names, ["l3", "l2", "l1"]);

@@ -1,12 +1,16 @@
 //! Models, aliases, artifacts and revisions in SQLite.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use indexmap::IndexMap;
 use pawl_core::event::UnixMs;
 use pawl_core::ports::Clock;
 use pawl_core::registry::{Artifacts, Lineage, ModelRegistry, RegistryError};
 use pawl_core::rollout::{Revision, RevisionKind, RevisionState, Revisions};
 use pawl_engine::registry::SqliteRegistry;
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -207,8 +211,11 @@ enum Action {
 fn action() -> impl Strategy<Value = Action> {
     let number = || prop_oneof![Just(None), (1u64..4).prop_map(Some)];
     prop_oneof![
-        (0..2usize, 0..2usize, 0..2usize)
-            .prop_map(|(model, digest, run)| Action::Register { model, digest, run }),
+        (0..2usize, 0..2usize, 0..2usize).prop_map(|(model, digest, run)| Action::Register {
+            model,
+            digest,
+            run
+        }),
         (0..2usize, 0..2usize, number(), number()).prop_map(|(model, alias, expected, new)| {
             Action::Point { model, alias, expected, new }
         }),

@@ -17,7 +17,9 @@ fn check(run: &RunId, expected_seq: u64, events: &[Recorded]) -> Result<(), Jour
         )));
     }
     match events.first().map(|first| &first.event) {
-        Some(RunEvent::RunRequested { run: named, .. }) if expected_seq == 0 && named == run => Ok(()),
+        Some(RunEvent::RunRequested { run: named, .. }) if expected_seq == 0 && named == run => {
+            Ok(())
+        }
         Some(RunEvent::RunRequested { .. }) => {
             Err(JournalError::Corrupt(format!("run {run} was requested twice or as another run")))
         }

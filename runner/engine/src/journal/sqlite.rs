@@ -69,7 +69,9 @@ impl SqliteJournal {
         std::thread::Builder::new()
             .name("pawl-journal".to_owned())
             .spawn(move || write_all(connection, requests))
-            .map_err(|e| JournalError::Storage(format!("cannot start the journal's thread: {e}")))?;
+            .map_err(|e| {
+                JournalError::Storage(format!("cannot start the journal's thread: {e}"))
+            })?;
         Ok(Self { writer, reader: Arc::new(Mutex::new(reader)) })
     }
 
@@ -363,9 +365,8 @@ fn runs(connection: &Connection, limit: u32) -> Result<Vec<RunSummary>, JournalE
                 actor: row.get(3)?,
                 requested_ms: row.get(4)?,
                 finished_ms: row.get(5)?,
-                conclusion: conclusion.and_then(|word| {
-                    serde_json::from_value(serde_json::Value::String(word)).ok()
-                }),
+                conclusion: conclusion
+                    .and_then(|word| serde_json::from_value(serde_json::Value::String(word)).ok()),
             })
         })
         .map_err(storage)?;

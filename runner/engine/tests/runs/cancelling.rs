@@ -22,7 +22,9 @@ jobs:
 
 fn stops(rig: &Rig) -> Vec<StopLadder> {
     let calls = rig.world.calls().into_iter();
-    calls.filter_map(|call| if let FakeCall::Stop(_, ladder) = call { Some(ladder) } else { None }).collect()
+    calls
+        .filter_map(|call| if let FakeCall::Stop(_, ladder) = call { Some(ladder) } else { None })
+        .collect()
 }
 
 fn outcomes(state: &RunState) -> Vec<Option<Conclusion>> {
@@ -123,7 +125,10 @@ jobs:
         state.jobs[0].steps.values().map(|step| step.reason.as_deref()).collect();
     assert_eq!(
         reasons,
-        [Some("the step's time limit of 1.2 s is over"), Some("the step's time limit of 30 s is over")]
+        [
+            Some("the step's time limit of 1.2 s is over"),
+            Some("the step's time limit of 30 s is over")
+        ]
     );
     let elapsed = start.elapsed().as_millis();
     assert!((31_200..31_400).contains(&elapsed), "{elapsed}");
@@ -146,7 +151,7 @@ jobs:
   a:
     runs-on: linux
     steps:
-      - { run: x, retry: { attempts: 3, backoff-seconds: 10, on: [failure] } }
+      - { run: x, retry: { attempts: 3, backoff: 10s, on: [failure] } }
 ";
     let rig = Rig::new(|uid| FakeStep::exits(if uid.attempt < 3 { 1 } else { 0 }));
     let start = tokio::time::Instant::now();

@@ -91,9 +91,9 @@ async fn an_intent_is_durable_before_the_executor_is_called() {
         async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError> {
             let uid = request.uid.clone().unwrap();
             let events = self.1.load(&uid.run, 0).await.unwrap();
-            let is_intended = events.iter().any(
-                |e| matches!(&e.event, RunEvent::JobStarted { job } if *job == uid.job),
-            );
+            let is_intended = events
+                .iter()
+                .any(|e| matches!(&e.event, RunEvent::JobStarted { job } if *job == uid.job));
             assert!(is_intended, "{uid} was opened before that was written");
             assert_eq!(std::fs::read_dir(&request.workspace).unwrap().count(), 0);
             self.0.open_job(request).await
@@ -140,7 +140,8 @@ async fn an_intent_is_durable_before_the_executor_is_called() {
 
 #[tokio::test]
 async fn a_failing_step_is_a_result_and_not_an_error() {
-    let rig = Rig::new(|uid| if uid.job.0 == "first" { FakeStep::exits(7) } else { FakeStep::default() });
+    let rig =
+        Rig::new(|uid| if uid.job.0 == "first" { FakeStep::exits(7) } else { FakeStep::default() });
     let (state, seen) = rig.run(TWO_JOBS).await;
     let state = state.unwrap();
     assert_eq!(state.conclusion, Some(Conclusion::Failure));
@@ -204,7 +205,8 @@ jobs:
         log("working".to_owned());
         Some(ActionOutcome {
             success: true,
-            outputs: [("said".to_owned(), call.inputs.get("text").cloned().unwrap_or_default())].into(),
+            outputs: [("said".to_owned(), call.inputs.get("text").cloned().unwrap_or_default())]
+                .into(),
             report: serde_json::json!({"n": 1}),
             log: vec!["and\ndone".to_owned()],
             ..ActionOutcome::default()
@@ -340,7 +342,9 @@ impl Executor for Counting {
         from: u64,
     ) -> Result<BoxStream<'static, StepSignal>, ExecutorError> {
         let count = Arc::clone(&self.1);
-        let count = move |_: &StepSignal| drop(count.fetch_add(1, Ordering::Relaxed));
+        let count = move |_: &StepSignal| {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
         Ok(self.0.follow(uid, from).await?.inspect(count).boxed())
     }
     async fn stop(&self, uid: &StepUid, ladder: StopLadder) -> Result<(), ExecutorError> {
@@ -392,13 +396,13 @@ async fn ten_thousand_steps_go_through_the_sqlite_journal() {
     let mut rig = Rig::new(|_| FakeStep::prints(&["a line"]));
     let folder = tempfile::tempdir().unwrap();
     rig.journal = Arc::new(SqliteJournal::open(&folder.path().join("store.db")).unwrap());
-    let steps = "      - run: x\n".repeat(100);
-    let instances: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let steps = "      - run: x\n".repeat(500);
+    let instances: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let yaml = format!(
         "on: push\njobs:\n  a:\n    runs-on: linux\n    strategy: {{ matrix: {{ i: [{}] }} }}\n    steps:\n{steps}",
         instances.join(", ")
     );
-    assert_eq!(planned(&yaml, &Secrets::default()).jobs[0].steps.len(), 100);
+    assert_eq!(planned(&yaml, &Secrets::default()).jobs[0].steps.len(), 500);
     let (sink, seen) = reader();
     let state = rig.engine().run(rig.order(&yaml), sink, &rig.cancel).await.unwrap();
     assert_eq!(state.conclusion, Some(Conclusion::Success));

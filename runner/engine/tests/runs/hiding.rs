@@ -131,7 +131,11 @@ async fn a_short_secret_is_not_masked_and_that_is_said() {
 async fn an_output_cannot_be_made_to_look_like_a_secret() {
     let rig = Rig::new(|uid| FakeStep {
         files: CommandFiles {
-            output: if uid.step.0 == [0] { "v=***[KEY]***[0:KEY]\n".to_owned() } else { String::new() },
+            output: if uid.step.0 == [0] {
+                "v=***[KEY]***[0:KEY]\n".to_owned()
+            } else {
+                String::new()
+            },
             ..CommandFiles::default()
         },
         ..FakeStep::default()

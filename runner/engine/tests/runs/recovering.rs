@@ -67,13 +67,21 @@ async fn replay(rig: &Rig, events: &[Recorded], eager: bool) {
             RunEvent::JobStarted { job } if eager => open(&executor, job).await,
             RunEvent::JobReady { job } => open(&executor, job).await,
             RunEvent::StepIntended { job, step, attempt } if eager => {
-                let uid =
-                    StepUid { run: run_id(), job: job.clone(), step: step.clone(), attempt: *attempt };
+                let uid = StepUid {
+                    run: run_id(),
+                    job: job.clone(),
+                    step: step.clone(),
+                    attempt: *attempt,
+                };
                 start(&executor, uid).await;
             }
             RunEvent::StepStarted { job, step, attempt } => {
-                let uid =
-                    StepUid { run: run_id(), job: job.clone(), step: step.clone(), attempt: *attempt };
+                let uid = StepUid {
+                    run: run_id(),
+                    job: job.clone(),
+                    step: step.clone(),
+                    attempt: *attempt,
+                };
                 start(&executor, uid).await;
             }
             RunEvent::JobFinished { job, .. } if eager => {
@@ -126,7 +134,9 @@ async fn a_journal_cut_after_any_event_leads_to_the_same_end() {
     let original = Rig::new(script);
     let (state, events) = original.run(YAML).await;
     let expected = essence(&state.unwrap());
-    assert!(expected.contains("run Some(Failure)") && expected.contains("job many~1 Some(Success)"));
+    assert!(
+        expected.contains("run Some(Failure)") && expected.contains("job many~1 Some(Success)")
+    );
     let lines = sorted_log(&events);
     // The request and the plan are one write: no crash comes between them.
     for cut in 2..=events.len() {
@@ -137,7 +147,8 @@ async fn a_journal_cut_after_any_event_leads_to_the_same_end() {
             replay(&rig, prefix, eager).await;
             let before = rig.world.calls().len();
             let (state, seen) = rig.resume().await;
-            let place = format!("cut after {cut}, {:?}, eager {eager}", prefix[cut - 1].event.kind());
+            let place =
+                format!("cut after {cut}, {:?}, eager {eager}", prefix[cut - 1].event.kind());
             let state = state.unwrap_or_else(|error| panic!("{place}: {error}"));
             assert_eq!(essence(&state), expected, "{place}");
             let all: Vec<Recorded> = [prefix, &seen[..]].concat();

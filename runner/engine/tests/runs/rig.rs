@@ -8,7 +8,9 @@ use pawl_core::event::{Recorded, RunEvent, UnixMs};
 use pawl_core::ids::{RunId, StepUid};
 use pawl_core::plan::{Place, Plan};
 use pawl_core::planner::{ActionManifest, InputKind, InputManifest, PlanOptions, plan};
-use pawl_core::ports::{ActionCall, ActionOutcome, ActionRunner, Clock, Executor, Journal, RunFacts};
+use pawl_core::ports::{
+    ActionCall, ActionOutcome, ActionRunner, Clock, Executor, Journal, RunFacts,
+};
 use pawl_core::state::RunState;
 use pawl_core::trigger::TriggerEvent;
 use pawl_engine::cancel::Cancel;
@@ -29,7 +31,8 @@ impl Clock for TokioClock {
     }
 }
 
-type Act = dyn Fn(&ActionCall, &(dyn Fn(String) + Send + Sync)) -> Option<ActionOutcome> + Send + Sync;
+type Act =
+    dyn Fn(&ActionCall, &(dyn Fn(String) + Send + Sync)) -> Option<ActionOutcome> + Send + Sync;
 
 /// Built-in actions that do what a test says; one without an outcome never ends.
 pub(crate) struct ScriptedActions {
@@ -146,8 +149,7 @@ impl Rig {
 
     pub(crate) async fn resume(&self) -> (Result<RunState, EngineError>, Vec<Recorded>) {
         let (sink, seen) = reader();
-        let outcome =
-            Box::pin(self.engine().resume(self.resume_order(), sink, &self.cancel)).await;
+        let outcome = Box::pin(self.engine().resume(self.resume_order(), sink, &self.cancel)).await;
         (outcome, seen.await.unwrap())
     }
 
