@@ -511,12 +511,12 @@ fn align(raw: &str, text: &str, style: Style, offset: usize) -> usize {
     let mut wanted = text.char_indices().peekable();
     while let Some(&(position, expected)) = wanted.peek() {
         let Some(found) = raw.get(at..).and_then(|rest| rest.chars().next()) else { break };
-        if position >= offset
-            && (found == expected || (found == '\\' && style == Style::DoubleQuoted))
-        {
+        let escaped = style == Style::DoubleQuoted && found == '\\';
+        let is_escape = escaped && escape(&raw[at..]).1;
+        if position >= offset && (found == expected || is_escape) {
             break;
         }
-        if style == Style::DoubleQuoted && found == '\\' {
+        if escaped {
             let (length, makes_text) = escape(&raw[at..]);
             at += length;
             if makes_text {

@@ -270,6 +270,14 @@ jobs:
     steps: [{run: echo}]
 ";
     let plan = planned(text, &event("push"), &options());
+    let mut filtered = options();
+    filtered.matrix = vec![("name".to_owned(), "a-1".to_owned())];
+    assert_eq!(
+        refused(text, &event("push"), &filtered),
+        [
+            "w.yml:17:not-supported choosing instances with --matrix is not supported yet where it is only known while jobs run"
+        ]
+    );
     let whole = plan.job("whole").expect("is there");
     assert_eq!(whole.instances, None);
     let needs = json!({"list": {"outputs": {"all": "q\"x"}}});
@@ -379,6 +387,17 @@ jobs:
     assert_eq!(folder, "t/greet");
     let StepKind::Composite { steps: inner, .. } = &steps[1].kind else { panic!("nested") };
     assert!(matches!(&inner[0].kind, StepKind::Run { .. }));
+}
+
+#[test]
+fn overrides_name_folders_by_reference_first() {
+    let spec = |spec: &str, dir: &str| (spec.to_owned(), dir.to_owned());
+    let overrides = [spec("me/tools", "any"), spec("me/tools@v2", "two")];
+    let folder = |uses| pawl_core::planner::folder_of(uses, &overrides);
+    assert_eq!(folder("me/tools@v1").as_deref(), Some("any"));
+    assert_eq!(folder("Me/Tools/sub/deep@v2").as_deref(), Some("two/sub/deep"));
+    assert_eq!(folder("you/tools@v1"), None);
+    assert_eq!(folder("me/tools/../../etc@v1"), None);
 }
 
 #[test]

@@ -33,6 +33,10 @@ const SOUND: &[&str] = &[
 
 /// One line that breaks a sound file, and what is said about it: `LINE:COLUMN CODE`.
 const BROKEN: &[(&str, &[&str])] = &[
+    (
+        "on: push\njobs:\n  a: {runs-on: x, steps: [{uses: ./../x}, {uses: a/b/../c@v1}]}\n",
+        &["3:34 invalid-uses", "3:50 invalid-uses"],
+    ),
     ("", &["1:1 missing-key"]),
     ("just text\n", &["1:1 wrong-type"]),
     ("[a]\n", &["1:1 wrong-type"]),

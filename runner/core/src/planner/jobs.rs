@@ -33,7 +33,10 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
     let steps = steps::plan_all(planner, &job.steps);
     let (instances, matrix) = match instances {
         Instances::Known(all) => (Some(select::instances(planner, job, all)), None),
-        Instances::Later(template) => (None, Some(template)),
+        Instances::Later(template) => {
+            select::refuse_later(planner, job);
+            (None, Some(template))
+        }
     };
     let chosen = chosen?;
     Some(PlannedJob {

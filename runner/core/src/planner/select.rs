@@ -55,6 +55,21 @@ pub(super) fn instances(
     kept
 }
 
+/// Instances that are known only while jobs run cannot be chosen now: says so when the filter may mean them.
+pub(super) fn refuse_later(planner: &mut Planner<'_>, job: &Job) {
+    let Some(matrix) = &job.strategy.matrix else { return };
+    let has_key = |job: &Job, key: &str| {
+        job.strategy.matrix.as_ref().is_some_and(|matrix| matrix.get(key).is_some())
+    };
+    let meant = planner.options.matrix.iter().any(|(key, _)| {
+        let elsewhere = planner.workflow.jobs.iter().any(|job| has_key(job, key));
+        has_key(job, key) || (matrix.is_scalar() && !elsewhere)
+    });
+    if meant {
+        planner.too_late(matrix.span, "choosing instances with --matrix");
+    }
+}
+
 /// Every key that the instance has and a filter names must have one of the values named for it.
 fn is_wanted(instance: &JobInstance, filters: &[(String, String)]) -> bool {
     instance.matrix.iter().all(|(key, value)| {

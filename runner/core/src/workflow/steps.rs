@@ -276,8 +276,11 @@ pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
             Ok(Uses::Docker(image.to_owned()))
         };
     }
-    if text.starts_with("./") || text.starts_with(".\\") || text == "." {
-        return Ok(Uses::Local(text.to_owned()));
+    if text.starts_with("./") || text == "." {
+        return match text.split('/').any(|part| part == "..") {
+            true => Err("the folder must be inside the repository, without '..'".to_owned()),
+            false => Ok(Uses::Local(text.to_owned())),
+        };
     }
     if let Some(name) = text.strip_prefix("pawl/") {
         let name = name.split('@').next().unwrap_or(name);
@@ -290,7 +293,8 @@ pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
     let repository = parts.next().unwrap_or_default();
     let path = parts.next().unwrap_or_default().trim_matches('/');
     let blank = |text: &str| text.is_empty() || text.contains(char::is_whitespace);
-    if blank(owner) || blank(repository) || blank(reference) {
+    let climbs = path.split('/').any(|part| part == "..");
+    if blank(owner) || blank(repository) || blank(reference) || climbs {
         return Err(expected.to_owned());
     }
     Ok(Uses::Remote {
