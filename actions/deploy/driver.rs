@@ -3,6 +3,7 @@
 use super::golden::{self, GoldenReport, GoldenRow};
 use super::machine::{self, End, Event, Phase, Plan, Step};
 use super::session::Session;
+use crate::action::ActionError;
 use pawl_core::registry::RegistryError;
 use pawl_core::rollout::{ObservedRevision, ProbeRequest, Revision, RevisionState, RolloutError};
 use serde::Serialize;
@@ -52,6 +53,8 @@ pub(crate) struct Seen {
     pub(crate) last_words: String,
     pub(crate) alias_note: Option<String>,
     pub(crate) trace: Vec<Traced>,
+    /// The environment's fault that kept the revision from starting: no verdict on the revision.
+    pub(crate) environment: Option<ActionError>,
 }
 
 impl Rollout {
@@ -96,9 +99,7 @@ impl Rollout {
 
     async fn perform(&mut self, step: Step) -> Event {
         match step {
-            Step::Stage => {
-                done(self.session.ports.target.stage(&self.revision).await.map_err(with_hint))
-            }
+            Step::Stage => done(self.stage().await),
             Step::AskHealth { after_ms } => {
                 pause(after_ms).await;
                 self.ask_health().await
@@ -127,6 +128,16 @@ impl Rollout {
             Step::Record(reason) => done(self.record(reason).await),
             Step::End(_) => Event::Begun,
         }
+    }
+
+    async fn stage(&mut self) -> Result<(), String> {
+        let Err(error) = self.session.ports.target.stage(&self.revision).await else {
+            return Ok(());
+        };
+        if let RolloutError::Environment { message, hint } = &error {
+            self.seen.environment = Some(ActionError::environment(message, hint));
+        }
+        Err(with_hint(error))
     }
 
     async fn route(&self, weights: &[(u64, u32)]) -> Result<(), String> {
@@ -159,7 +170,7 @@ impl Rollout {
         match self.observe_new().await {
             Ok(Some(seen)) => {
                 self.remember_words(&seen);
-                Event::Health { ready: false, running: seen.running, detail }
+                Event::Health { ready: false, running: stays_up(&seen), detail }
             }
             Ok(None) => Event::Health { ready: false, running: false, detail },
             Err(detail) => Event::Health { ready: false, running: true, detail },
@@ -188,8 +199,8 @@ impl Rollout {
             Ok(Some(seen)) => {
                 self.remember_words(&seen);
                 (self.seen.requests, self.seen.failures) = (seen.requests, seen.failures);
-                let (running, failures) = (seen.running, seen.failures);
-                Event::Counted { running, failures, detail: "its container is down".to_owned() }
+                let (running, failures) = (stays_up(&seen), seen.failures);
+                Event::Counted { running, failures, detail: "its container ended".to_owned() }
             }
             Ok(None) => {
                 let detail = "its container is gone".to_owned();
@@ -285,6 +296,11 @@ fn settled(all: &[Revision], number: u64) -> Vec<(u64, RevisionState, String)> {
     all.iter()
         .filter_map(|revision| change(revision).map(|to| (revision.number, to, String::new())))
         .collect()
+}
+
+/// A new revision that runs and never had to be started again.
+fn stays_up(seen: &ObservedRevision) -> bool {
+    seen.running && seen.last_words.is_empty()
 }
 
 fn describe(step: &Step) -> String {

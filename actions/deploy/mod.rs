@@ -1,6 +1,8 @@
 //! `pawl/deploy`: a new revision of a service, live or given back.
 
 mod driver;
+#[cfg(test)]
+pub(crate) mod fake;
 mod golden;
 mod machine;
 mod report;
@@ -247,8 +249,10 @@ async fn deploy(session: Session, request: Request) -> Result<ActionOutcome, Act
         session,
     };
     let (end, seen, revision) = Box::pin(rollout.run()).await;
-    Ok(outcome(&end, &seen, &revision, serving))
+    outcome(&end, &seen, &revision, serving)
 }
 
+#[cfg(test)]
+mod docker_tests;
 #[cfg(test)]
 mod tests;

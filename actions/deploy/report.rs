@@ -3,6 +3,7 @@
 use super::driver::{Seen, Traced};
 use super::golden::GoldenReport;
 use super::machine::End;
+use crate::action::ActionError;
 use pawl_core::ports::ActionOutcome;
 use pawl_core::rollout::{Revision, RevisionKind};
 use serde::Serialize;
@@ -62,19 +63,26 @@ fn address(revision: &Revision) -> String {
 }
 
 /// The outcome of a rollout that ran.
+///
+/// # Errors
+/// `Environment` when the revision could not even be started for a reason that is not its own (a taken port, a full disk)
+/// and everything was cleared up.
 pub(crate) fn outcome(
     end: &End,
     seen: &Seen,
     revision: &Revision,
     previous: Option<u64>,
-) -> ActionOutcome {
+) -> Result<ActionOutcome, ActionError> {
+    if let (End::Failed(_), Some(error)) = (end, &seen.environment) {
+        return Err(error.clone());
+    }
     let (verdict, reason) = match end {
         End::Deployed => (Verdict::Deployed, ""),
         End::Failed(reason) if previous.is_some() => (Verdict::RolledBack, reason.as_str()),
         End::Failed(reason) => (Verdict::Failed, reason.as_str()),
         End::Stuck(reason) => (Verdict::Stuck, reason.as_str()),
     };
-    render(verdict, reason, seen, revision, previous)
+    Ok(render(verdict, reason, seen, revision, previous))
 }
 
 /// The outcome when there was nothing to do.

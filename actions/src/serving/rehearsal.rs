@@ -1,5 +1,6 @@
 //! Faults on demand, so that a rollback can be rehearsed before it is needed.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// A fault that the server shows on purpose. Set by `PAWL_REHEARSE` in the container's environment (input `rehearse` of
@@ -14,6 +15,17 @@ pub enum Rehearsal {
     ErrorsAfter(u64),
     /// `never-ready`: live, but never ready.
     NeverReady,
+}
+
+impl fmt::Display for Rehearsal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CrashOnStart => f.write_str("crash-on-start"),
+            Self::WrongAnswers => f.write_str("wrong-answers"),
+            Self::ErrorsAfter(count) => write!(f, "errors-after={count}"),
+            Self::NeverReady => f.write_str("never-ready"),
+        }
+    }
 }
 
 /// User: `PAWL_REHEARSE` is none of the known words.
@@ -53,6 +65,9 @@ mod tests {
         assert_eq!("wrong-answers".parse(), Ok(Rehearsal::WrongAnswers));
         assert_eq!("errors-after=20".parse(), Ok(Rehearsal::ErrorsAfter(20)));
         assert_eq!("never-ready".parse(), Ok(Rehearsal::NeverReady));
+        for text in ["crash-on-start", "wrong-answers", "errors-after=20", "never-ready"] {
+            assert_eq!(text.parse::<Rehearsal>().unwrap().to_string(), text);
+        }
         for wrong in ["", "crash", "errors-after", "errors-after=-1", "never-ready=1"] {
             assert!(wrong.parse::<Rehearsal>().is_err(), "{wrong}");
         }

@@ -118,7 +118,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     if let Some(rehearsal) = options.rehearse {
-        tracing::warn!("REHEARSAL {rehearsal:?}: this server is broken on purpose (PAWL_REHEARSE)");
+        tracing::warn!("REHEARSAL {rehearsal}: this server is broken on purpose (PAWL_REHEARSE)");
     }
     if options.rehearse == Some(Rehearsal::CrashOnStart) {
         return Err(ServeError::Rehearsed);

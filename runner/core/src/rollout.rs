@@ -113,7 +113,7 @@ pub struct ObservedRevision {
     pub requests: u64,
     /// Of these, answered with 5xx or not at all.
     pub failures: u64,
-    /// What its container printed last, when it does not run.
+    /// What its container printed last, when it does not run or was restarted after a crash; else empty.
     pub last_words: String,
 }
 
