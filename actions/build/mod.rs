@@ -156,8 +156,7 @@ impl RunnerAction for Build {
             "labels": labels(&parts),
         }));
         outcome.summary = format!("Built `{}` ({image}).\n", parts.tag);
-        let outputs =
-            [("image", image), ("tag", parts.tag), ("model-digest", parts.model_digest)];
+        let outputs = [("image", image), ("tag", parts.tag), ("model-digest", parts.model_digest)];
         outcome.outputs.extend(outputs.map(|(name, text)| (name.to_owned(), text)));
         Ok(outcome)
     }
@@ -189,7 +188,10 @@ mod tests {
         assert_eq!(spec.entrypoint, ["/pawl", "serve", "--model", "/model.json", "--port", "8080"]);
         assert_eq!(spec.labels["org.opencontainers.image.revision"], "abc-dirty");
         assert_eq!(spec.labels["pawl.model.digest"], "sha256:11");
-        assert!(!spec.labels.contains_key("pawl.data.digest"), "nothing is said of what is unknown");
+        assert!(
+            !spec.labels.contains_key("pawl.data.digest"),
+            "nothing is said of what is unknown"
+        );
         assert!(!spec.env.contains_key("PAWL_REHEARSE"));
     }
 

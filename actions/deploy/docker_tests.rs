@@ -65,7 +65,11 @@ fn free_port() -> u16 {
 
 /// Answers `1 / (1 + exp(-(a + shift)))`.
 fn model(shift: f64) -> Model {
-    let head = ModelHead { name: "sample".to_owned(), features: vec!["a".to_owned()], ..ModelHead::default() };
+    let head = ModelHead {
+        name: "sample".to_owned(),
+        features: vec!["a".to_owned()],
+        ..ModelHead::default()
+    };
     let parameters = LogisticParameters {
         intercept: shift,
         coefficients: vec![1.0],
@@ -109,7 +113,11 @@ impl Bench {
     fn context(&self, run: &str) -> RunnerContext<'static> {
         RunnerContext {
             workspace: Workspace::open(&self.folder.path().join("work")).unwrap(),
-            facts: RunFacts { run: run.to_owned(), actor: "tester".to_owned(), ..RunFacts::default() },
+            facts: RunFacts {
+                run: run.to_owned(),
+                actor: "tester".to_owned(),
+                ..RunFacts::default()
+            },
             registry: self.store.clone(),
             objects: self.store.clone(),
             artifacts: Arc::new(Memory::default()),
@@ -140,7 +148,10 @@ impl Bench {
         let bytes = model(shift).to_bytes();
         std::fs::write(work.join("model.json"), &bytes).unwrap();
         let golden: String = [-1.0, 0.0, 2.5]
-            .map(|a| json!({ "row": { "a": a }, "probability": model(shift).predict(&[a]) }).to_string() + "\n")
+            .map(|a| {
+                json!({ "row": { "a": a }, "probability": model(shift).predict(&[a]) }).to_string()
+                    + "\n"
+            })
             .concat();
         std::fs::write(work.join("golden.jsonl"), golden).unwrap();
         let version = {
@@ -230,7 +241,8 @@ impl Drop for Bench {
         }
         let (service, state) = (self.service.clone(), self.folder.path().join("state"));
         let cleared = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let target = DockerRollout::new(engine().await, state, PathBuf::new());
                 let _ = target.remove_service(&service).await;
@@ -271,7 +283,8 @@ impl Steady {
         let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let wrong = Arc::new(Mutex::new(Vec::new()));
         let tasks = (0..2).map(|_| {
-            let (stop, answers, wrong) = (Arc::clone(&stop), Arc::clone(&answers), Arc::clone(&wrong));
+            let (stop, answers, wrong) =
+                (Arc::clone(&stop), Arc::clone(&answers), Arc::clone(&wrong));
             let (url, right) = (url.to_owned(), right.clone());
             tokio::spawn(async move {
                 let http = http();
@@ -281,6 +294,8 @@ impl Steady {
                         other => wrong.lock().unwrap().push(format!("{other:?}")),
                     }
                     answers.fetch_add(1, Ordering::Relaxed);
+                    // Steady, not as fast as it can: the engine needs the cores too.
+                    tokio::time::sleep(Duration::from_millis(3)).await;
                 }
             })
         });
@@ -364,7 +379,8 @@ async fn a_taken_port_is_named_and_nothing_is_left() {
 
 #[test]
 fn a_process_that_dies_in_the_middle_of_a_rollout_is_followed_by_one_that_ends_it() {
-    let outer = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let outer =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let bench = Arc::new(outer.block_on(Bench::new("dies")));
     let (first, second) = outer.block_on(async {
         let first = bench.built(0.0, "").await;
@@ -372,7 +388,8 @@ fn a_process_that_dies_in_the_middle_of_a_rollout_is_followed_by_one_that_ends_i
         (first, bench.built(1.0, "").await)
     });
     assert_eq!(first.0, 1);
-    let doomed = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let doomed =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (dying, image) = (Arc::clone(&bench), second.clone());
     doomed.spawn(async move { dying.deploy("run-2", &image, &[("step-seconds", "600")]).await });
     outer.block_on(async {
@@ -419,7 +436,12 @@ fn revision(bench: &Bench, number: u64, image: &str) -> Revision {
 }
 
 fn get(path: &str) -> ProbeRequest {
-    ProbeRequest { method: "GET".to_owned(), path: path.to_owned(), body: vec![], timeout_ms: 2_000 }
+    ProbeRequest {
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        body: vec![],
+        timeout_ms: 2_000,
+    }
 }
 
 impl Bench {
@@ -448,8 +470,15 @@ async fn the_target_keeps_the_ports_contract() {
     // Nothing is there yet.
     assert_eq!(target.observe(service).await.unwrap().revisions, []);
     target.remove(service, 1).await.unwrap();
-    assert!(matches!(target.route(service, bench.port, &[(1, 100)]).await, Err(RolloutError::Request { .. })));
-    let gone = revision(&bench, 1, "sha256:0000000000000000000000000000000000000000000000000000000000000000");
+    assert!(matches!(
+        target.route(service, bench.port, &[(1, 100)]).await,
+        Err(RolloutError::Request { .. })
+    ));
+    let gone = revision(
+        &bench,
+        1,
+        "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    );
     assert!(matches!(target.stage(&gone).await, Err(RolloutError::Request { .. })));
 
     // Staged twice is once, and without traffic.
@@ -468,7 +497,10 @@ async fn the_target_keeps_the_ports_contract() {
     for _ in 0..2 {
         target.route(service, bench.port, &[(1, 50), (2, 50)]).await.unwrap();
     }
-    assert!(matches!(target.route(service, 1, &[(1, 100)]).await, Err(RolloutError::Request { .. })));
+    assert!(matches!(
+        target.route(service, 1, &[(1, 100)]).await,
+        Err(RolloutError::Request { .. })
+    ));
     let http = http();
     for _ in 0..10 {
         ask(&http, &bench.url(), 0.5).await.unwrap();

@@ -206,9 +206,7 @@ impl Rollout {
                 let detail = "its container is gone".to_owned();
                 Event::Counted { running: false, failures: self.seen.failures, detail }
             }
-            Err(detail) => {
-                Event::Counted { running: false, failures: self.seen.failures, detail }
-            }
+            Err(detail) => Event::Counted { running: false, failures: self.seen.failures, detail },
         }
     }
 

@@ -3,9 +3,7 @@
 
 use async_trait::async_trait;
 use pawl_core::ports::Clock;
-use pawl_core::registry::{
-    Alias, Lineage, ModelRegistry, ModelVersion, Objects, RegistryError,
-};
+use pawl_core::registry::{Alias, Lineage, ModelRegistry, ModelVersion, Objects, RegistryError};
 use pawl_core::rollout::{
     ImageBuilder, ImageSpec, Observed, ObservedRevision, ProbeRequest, ProbeResponse, Revision,
     RevisionKind, RevisionState, Revisions, RolloutError, RolloutTarget,

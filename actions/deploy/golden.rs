@@ -72,8 +72,8 @@ fn compare(
     let mut max = 0.0_f64;
     for (index, (row, answer)) in rows.iter().zip(answers).enumerate() {
         let difference = (row.probability - answer).abs();
-        // Not `>`: a NaN must not pass.
-        if !(difference <= tolerance) {
+        // A NaN must not pass.
+        if difference.is_nan() || difference > tolerance {
             let (number, wanted) = (first + index + 1, row.probability);
             return Err(format!("golden row {number}: expected {wanted}, got {answer}"));
         }
@@ -136,7 +136,6 @@ mod tests {
         let refused = parse(format!("{LINE}\n{{\"row\":{{}}}}").as_bytes()).unwrap_err();
         assert!(refused.starts_with("line 2: missing field `probability`"), "{refused}");
         assert_eq!(parse(b"\n").unwrap_err(), "it has no rows");
-        assert!(parse(LINE.repeat(1).as_bytes()).is_ok());
         assert!(parse(format!("{LINE}\n").repeat(1001).as_bytes()).is_err());
     }
 

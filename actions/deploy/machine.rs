@@ -241,7 +241,8 @@ fn watch(
 
 fn settle_again(attempt: u32, reason: String) -> (Phase, Step) {
     if attempt + 1 >= UNDO_ATTEMPTS {
-        let text = format!("the new revision has the traffic, but that is not written down: {reason}");
+        let text =
+            format!("the new revision has the traffic, but that is not written down: {reason}");
         return (Phase::Over, Step::End(End::Stuck(text)));
     }
     let step = Step::Settle { after_ms: backoff(attempt) };
@@ -272,7 +273,9 @@ fn remove_again(reason: String, attempt: u32, why: &str) -> (Phase, Step) {
 #[cfg(test)]
 mod tests {
     use super::{End, Event, Phase, Plan, Step, next};
-    use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+    use proptest::prelude::{
+        Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
+    };
 
     fn plan(previous: Option<u64>) -> Plan {
         Plan {
@@ -371,7 +374,11 @@ mod tests {
                 }
                 Step::Count { after_ms } => {
                     now += after_ms as i64;
-                    Event::Counted { running: world.running, failures: world.failures, detail: "d".to_owned() }
+                    Event::Counted {
+                        running: world.running,
+                        failures: world.failures,
+                        detail: "d".to_owned(),
+                    }
                 }
                 Step::Promote => done(world.promote),
                 Step::Settle { .. } => done(world.settle),
@@ -401,8 +408,12 @@ mod tests {
     fn a_good_revision_goes_by_way_of_the_canary_to_all_traffic() {
         let trace = run(&plan(Some(1)), &World::good());
         assert_eq!(trace.end, Some(End::Deployed));
-        let routes: Vec<&Step> = trace.steps.iter().filter(|step| matches!(step, Step::Route(_))).collect();
-        assert_eq!(routes, [&Step::Route(vec![(2, 10), (1, 90)]), &Step::Route(vec![(2, 100), (1, 0)])]);
+        let routes: Vec<&Step> =
+            trace.steps.iter().filter(|step| matches!(step, Step::Route(_))).collect();
+        assert_eq!(
+            routes,
+            [&Step::Route(vec![(2, 10), (1, 90)]), &Step::Route(vec![(2, 100), (1, 0)])]
+        );
         let counts = trace.steps.iter().filter(|step| matches!(step, Step::Count { .. })).count();
         assert!(counts >= 15, "3 s in looks of 200 ms: {counts}");
     }
@@ -421,7 +432,10 @@ mod tests {
             (World { ready_after: None, ..World::good() }, "not ready in time: d"),
             (World { ready_after: None, running: false, ..World::good() }, "does not stay up: d"),
             (World { golden: false, ..World::good() }, "no"),
-            (World { failures: 4, ..World::good() }, "failed 4 requests at 10 %, at most 3 are allowed"),
+            (
+                World { failures: 4, ..World::good() },
+                "failed 4 requests at 10 %, at most 3 are allowed",
+            ),
             (World { promote: false, ..World::good() }, "no"),
             (World { cancel_at: Some(9), ..World::good() }, "cancelled"),
         ];
@@ -441,7 +455,8 @@ mod tests {
 
     #[test]
     fn a_target_that_never_routes_back_is_said_to_be_stuck() {
-        let trace = run(&plan(Some(1)), &World { failures: 9, returns: vec![false], ..World::good() });
+        let trace =
+            run(&plan(Some(1)), &World { failures: 9, returns: vec![false], ..World::good() });
         assert!(matches!(trace.end, Some(End::Stuck(_))));
         assert!(!trace.removed, "a revision that may have traffic is left alone");
         let once = World { failures: 9, returns: vec![false, true], ..World::good() };
@@ -458,7 +473,19 @@ mod tests {
         )
             .prop_map(|((stage, ready_after, running, golden, routes), rest)| {
                 let (failures, promote, settle, returns, removes, cancel_at) = rest;
-                World { stage, ready_after, running, golden, routes, failures, promote, settle, returns, removes, cancel_at }
+                World {
+                    stage,
+                    ready_after,
+                    running,
+                    golden,
+                    routes,
+                    failures,
+                    promote,
+                    settle,
+                    returns,
+                    removes,
+                    cancel_at,
+                }
             })
     }
 

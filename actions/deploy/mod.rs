@@ -134,7 +134,12 @@ impl Request {
     }
 
     /// The revision to add; its number comes from the store.
-    fn revision(&self, model_digest: String, alias_before: Option<u64>, golden: String) -> Revision {
+    fn revision(
+        &self,
+        model_digest: String,
+        alias_before: Option<u64>,
+        golden: String,
+    ) -> Revision {
         let version = ("PAWL_MODEL_VERSION".to_owned(), self.version.to_string());
         Revision {
             service: self.service.clone(),

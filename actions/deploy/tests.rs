@@ -42,7 +42,12 @@ impl Bench {
         }
     }
 
-    async fn deploy(&self, run: &str, version: u64, image: &str) -> Result<ActionOutcome, ActionError> {
+    async fn deploy(
+        &self,
+        run: &str,
+        version: u64,
+        image: &str,
+    ) -> Result<ActionOutcome, ActionError> {
         let request = request(run, version, image);
         locked(&self.ports(), "s", &|_| {}, move |session| deploy(session, request)).await
     }
@@ -142,7 +147,9 @@ async fn a_bad_first_revision_leaves_nothing_but_its_record() {
 
 #[tokio::test]
 async fn killed_at_any_call_and_repeated_it_ends_the_same() {
-    for (image, verdict, live) in [("good2", "deployed", 2), ("errors", "rolled-back", 1), ("wrong", "rolled-back", 1)] {
+    for (image, verdict, live) in
+        [("good2", "deployed", 2), ("errors", "rolled-back", 1), ("wrong", "rolled-back", 1)]
+    {
         for first in [false, true] {
             let mut at = 0;
             loop {
@@ -156,21 +163,22 @@ async fn killed_at_any_call_and_repeated_it_ends_the_same() {
                     break;
                 }
                 let outcome = bench.deploy("b", 2, image).await.unwrap();
-                let context = format!("{image}, first {first}, killed at call {at}: {:?}", outcome.reason);
-                let verdict = match (outcome.report["verdict"].as_str().unwrap(), first) {
+                let context =
+                    format!("{image}, first {first}, killed at call {at}: {:?}", outcome.reason);
+                let ended = match (outcome.report["verdict"].as_str().unwrap(), first) {
                     ("unchanged", _) => "deployed",
                     ("failed", true) => "rolled-back",
-                    (verdict, _) => verdict,
-                }
-                .to_owned() == verdict;
-                assert!(verdict, "{context}");
+                    (ended, _) => ended,
+                };
+                assert_eq!(ended, verdict, "{context}");
                 let weights = bench.target.weights();
                 match (first, live) {
                     (true, 1) => assert_eq!(weights, [], "{context}"),
                     (true, _) => assert_eq!(weights, [(1, 100)], "{context}"),
                     (false, _) => {
                         // A failed rollout that was recorded before the kill is tried again under a new number.
-                        let number = bench.store.states().iter().find(|one| one.1 == Live).unwrap().0;
+                        let number =
+                            bench.store.states().iter().find(|one| one.1 == Live).unwrap().0;
                         assert_eq!((number, weights), (live, vec![(live, 100)]), "{context}");
                     }
                 }
@@ -297,7 +305,9 @@ async fn what_is_not_there_is_refused_before_anything_runs() {
 
 #[test]
 fn weights_must_rise_to_one_hundred() {
-    let read = |text: &str| weights(&text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>());
+    let read = |text: &str| {
+        weights(&text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
+    };
     assert_eq!(read("10, 50 %,100").unwrap(), [10, 50, 100]);
     assert_eq!(read("100").unwrap(), [100]);
     for wrong in ["", "10", "0,100", "50,10,100", "10,10,100", "10,101", "a,100", "-1,100"] {

@@ -64,21 +64,39 @@ impl fmt::Display for RollbackPlan {
         let target = &self.target;
         let service = &target.service;
         if self.unchanged {
-            return write!(f, "{service}: revision {} is live already; nothing to do", target.number);
+            return write!(
+                f,
+                "{service}: revision {} is live already; nothing to do",
+                target.number
+            );
         }
         let live = self.live.as_ref();
-        let live = live.map_or_else(|| "none is live".to_owned(), |live| {
-            format!("live is revision {} ({} version {})", live.number, live.model, live.version)
-        });
+        let live = live.map_or_else(
+            || "none is live".to_owned(),
+            |live| {
+                format!(
+                    "live is revision {} ({} version {})",
+                    live.number, live.model, live.version
+                )
+            },
+        );
         writeln!(f, "{service}: {live}")?;
         writeln!(f, "- start revision {} again as a new one", target.number)?;
         writeln!(f, "  image {}", target.image)?;
-        writeln!(f, "  model {} version {} ({})", target.model, target.version, target.model_digest)?;
+        writeln!(
+            f,
+            "  model {} version {} ({})",
+            target.model, target.version, target.model_digest
+        )?;
         let golden = if target.golden.is_empty() { "" } else { " and the golden rows" };
         writeln!(f, "- check {}{golden}", target.health_path)?;
         writeln!(f, "- switch the traffic of port {}, keep the live one warm", target.port)?;
         if !target.alias.is_empty() {
-            writeln!(f, "- point {} of {} at version {}", target.alias, target.model, target.version)?;
+            writeln!(
+                f,
+                "- point {} of {} at version {}",
+                target.alias, target.model, target.version
+            )?;
         }
         write!(f, "not restored: data, and anything outside this service")
     }
@@ -106,7 +124,8 @@ fn choose(all: &[Revision], request: &RollbackRequest) -> Result<RollbackPlan, A
         return Err(ActionError::input(format!("there is no service {service}"), ""));
     }
     let live = all.iter().rev().find(|one| one.state == RevisionState::Live);
-    let was_live = |one: &&Revision| matches!(one.state, RevisionState::Warm | RevisionState::Retired);
+    let was_live =
+        |one: &&Revision| matches!(one.state, RevisionState::Warm | RevisionState::Retired);
     let target = match request.to {
         Some(number) => {
             let found = all.iter().find(|one| one.number == number);

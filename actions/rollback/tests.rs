@@ -82,7 +82,8 @@ impl Bench {
         let live = deployed(2, Live);
         target.stage(&first).await.unwrap();
         target.stage(&live).await.unwrap();
-        let health = ProbeRequest { method: "GET".into(), path: "/".into(), body: vec![], timeout_ms: 1 };
+        let health =
+            ProbeRequest { method: "GET".into(), path: "/".into(), body: vec![], timeout_ms: 1 };
         target.probe("s", 2, &health).await.unwrap();
         target.route("s", 1, &[(2, 100)]).await.unwrap();
         *store.revisions.lock().unwrap() = vec![first, live];
@@ -112,13 +113,17 @@ impl Bench {
     }
 }
 
-const GOLDEN: &str = "{\"row\":{\"a\":0.5},\"probability\":0.5}\n{\"row\":{\"a\":0.25},\"probability\":0.25}";
+const GOLDEN: &str =
+    "{\"row\":{\"a\":0.5},\"probability\":0.5}\n{\"row\":{\"a\":0.25},\"probability\":0.25}";
 
 #[tokio::test]
 async fn image_model_and_alias_come_back_together_and_once() {
     let bench = Bench::new("good", GOLDEN).await;
     let text = plan(&bench.ports(), &request(None)).await.unwrap().to_string();
-    assert!(text.starts_with("s: live is revision 2 (m version 2)\n- start revision 1 again"), "{text}");
+    assert!(
+        text.starts_with("s: live is revision 2 (m version 2)\n- start revision 1 again"),
+        "{text}"
+    );
     assert_eq!(bench.store.states(), [(1, Warm), (2, Live)], "a plan changes nothing");
     let outcome = bench.rollback(None).await.unwrap();
     assert!(outcome.success, "{:?}", outcome.reason);

@@ -63,9 +63,7 @@ async fn change_routes(shared: &Shared, request: Request<Incoming>) -> Response<
     };
     match switch(shared, &routes) {
         Ok(()) => typed(StatusCode::NO_CONTENT, "application/json", ""),
-        Err(error @ RoutesError::Invalid(_)) => {
-            refuse(StatusCode::BAD_REQUEST, &error.to_string())
-        }
+        Err(error @ RoutesError::Invalid(_)) => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -130,7 +128,8 @@ mod tests {
     #[test]
     fn only_the_whole_token_opens() {
         assert!(authorised(&headers("Bearer abcd"), "abcd"));
-        for wrong in ["Bearer abc", "Bearer abce", "Bearer ", "abcd", "Basic abcd", "Bearer abcdd"] {
+        for wrong in ["Bearer abc", "Bearer abce", "Bearer ", "abcd", "Basic abcd", "Bearer abcdd"]
+        {
             assert!(!authorised(&headers(wrong), "abcd"), "{wrong}");
         }
         assert!(!authorised(&HeaderMap::new(), "abcd"));

@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative_and_labels_escaped() {
-        let labels = Labels { app: "a\"b".to_owned(), revision: "3".to_owned(), ..Labels::default() };
+        let labels =
+            Labels { app: "a\"b".to_owned(), revision: "3".to_owned(), ..Labels::default() };
         let metrics = Metrics::new(labels);
         metrics.observe(200, Duration::from_millis(3), 2);
         metrics.observe(200, Duration::from_secs(60), 1);

@@ -127,12 +127,7 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f64>, String> {
 }
 
 /// The answer to an inference.
-pub(super) fn answer(
-    model: &str,
-    version: &str,
-    id: Option<&str>,
-    probabilities: &[f64],
-) -> Value {
+pub(super) fn answer(model: &str, version: &str, id: Option<&str>, probabilities: &[f64]) -> Value {
     let mut answer = Map::new();
     answer.insert("model_name".to_owned(), json!(model));
     answer.insert("model_version".to_owned(), json!(version));
@@ -198,11 +193,11 @@ mod tests {
             (json!([tensor("c", &json!([1]), &json!([1]))]), "no feature \"c\""),
             (json!([tensor("x", &json!([1, 2]), &json!([1, null]))]), "not a number"),
             (json!([]), "no inputs"),
-            (json!([{ "name": "x", "shape": [1, 2], "datatype": "BYTES", "data": ["1", "2"] }]), "BYTES"),
             (
-                json!([tensor("x", &json!([u64::MAX, 2]), &json!([]))]),
-                "and 0 values",
+                json!([{ "name": "x", "shape": [1, 2], "datatype": "BYTES", "data": ["1", "2"] }]),
+                "BYTES",
             ),
+            (json!([tensor("x", &json!([u64::MAX, 2]), &json!([]))]), "and 0 values"),
         ];
         for (inputs, message) in cases {
             let refused = infer(&json!({ "inputs": inputs })).unwrap_err();

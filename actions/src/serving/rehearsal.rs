@@ -30,9 +30,7 @@ impl fmt::Display for Rehearsal {
 
 /// User: `PAWL_REHEARSE` is none of the known words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no rehearsal: use crash-on-start, wrong-answers, errors-after=N or never-ready"
-)]
+#[error("{0:?} is no rehearsal: use crash-on-start, wrong-answers, errors-after=N or never-ready")]
 pub struct UnknownRehearsal(String);
 
 impl FromStr for Rehearsal {

@@ -57,7 +57,9 @@ pub(super) fn check(routes: &[Route]) -> Result<(), RoutesError> {
             return refuse(format!("revision {} is there twice", route.number));
         }
         let port = route.address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-        if !matches!(port, Some(Ok(_))) || route.address.parse::<hyper::http::uri::Authority>().is_err() {
+        if !matches!(port, Some(Ok(_)))
+            || route.address.parse::<hyper::http::uri::Authority>().is_err()
+        {
             return refuse(format!("{:?} is not host:port", route.address));
         }
     }
@@ -70,7 +72,8 @@ pub(super) fn check(routes: &[Route]) -> Result<(), RoutesError> {
 
 /// Reads kept routes; none when there is no file yet.
 pub(super) fn load(path: &Path) -> Result<Vec<Route>, RoutesError> {
-    let damaged = |reason: String| RoutesError::Damaged { path: path.display().to_string(), reason };
+    let damaged =
+        |reason: String| RoutesError::Damaged { path: path.display().to_string(), reason };
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

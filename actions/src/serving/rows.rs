@@ -58,7 +58,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         let cases = [
             (r#"{"rows":[{"a":1}]}"#, "row 0: feature \"b\" is missing"),
-            (r#"{"rows":[{"a":1,"b":2},{"a":1,"b":2,"c":3}]}"#, "row 1: the model has no feature \"c\"; it has a, b"),
+            (
+                r#"{"rows":[{"a":1,"b":2},{"a":1,"b":2,"c":3}]}"#,
+                "row 1: the model has no feature \"c\"; it has a, b",
+            ),
             (r#"{"rows":[{"a":1,"b":null}]}"#, "row 0: \"b\" is null, not a number"),
             (r#"{"rows":[{"a":1,"b":"2"}]}"#, "row 0: \"b\" is \"2\", not a number"),
             (r#"{"rows":[]}"#, "0 rows; send 1 to 10000"),

@@ -35,14 +35,17 @@ const INLINE_ROWS_MAX: usize = 64;
 /// Time for a client to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The probability of the positive class for one row.
+pub type Predict = Box<dyn Fn(&[f64]) -> f64 + Send + Sync>;
+
 /// A model as the server uses it.
 pub struct Served {
     /// Name of the model.
     pub name: String,
     /// Names of the features, in the order in which `predict` takes them.
     pub features: Vec<String>,
-    /// The probability of the positive class for one row.
-    pub predict: Box<dyn Fn(&[f64]) -> f64 + Send + Sync>,
+    /// Asks the model.
+    pub predict: Predict,
 }
 
 /// How to serve.

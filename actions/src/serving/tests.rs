@@ -120,7 +120,13 @@ async fn proxy() -> Running {
 }
 
 impl Running {
-    async fn admin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    async fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
         let bearer = format!("Bearer {TOKEN}");
         let mut all = vec![("authorization", bearer.as_str())];
         all.extend_from_slice(headers);
@@ -149,7 +155,9 @@ impl Running {
         let status = self.admin("GET", "/status", &[], String::new()).await.json();
         let number = |line: &Value, key: &str| line[key].as_u64().unwrap();
         let lines = status["revisions"].as_array().unwrap().iter();
-        lines.map(|one| (number(one, "number"), number(one, "requests"), number(one, "failures"))).collect()
+        lines
+            .map(|one| (number(one, "number"), number(one, "requests"), number(one, "failures")))
+            .collect()
     }
 }
 
@@ -253,7 +261,10 @@ async fn two_hundred_switches_fail_no_request_of_steady_clients() {
                 let mut answers = 0_u64;
                 while !*stopped.borrow() {
                     let answer = proxy.post("steady").await;
-                    assert_eq!((answer.status, answer.body.as_slice()), (200, b"steady".as_slice()));
+                    assert_eq!(
+                        (answer.status, answer.body.as_slice()),
+                        (200, b"steady".as_slice())
+                    );
                     answers += 1;
                 }
                 answers
@@ -329,8 +340,16 @@ async fn the_admin_wants_its_token_and_refuses_wrong_routes() {
     // Nor do clients reach the admin through the service's port.
     let bearer = format!("Bearer {TOKEN}");
     let right = [("authorization", bearer.as_str())];
-    assert_eq!(ask(&proxy.http, "GET", &format!("{}/status", proxy.url), &right, "").await.status, 503);
-    for body in ["[", "{}", r#"[{"number":1,"address":"a:1","weight":99}]"#, r#"[{"number":1,"address":"a","weight":100}]"#] {
+    assert_eq!(
+        ask(&proxy.http, "GET", &format!("{}/status", proxy.url), &right, "").await.status,
+        503
+    );
+    for body in [
+        "[",
+        "{}",
+        r#"[{"number":1,"address":"a:1","weight":99}]"#,
+        r#"[{"number":1,"address":"a","weight":100}]"#,
+    ] {
         assert_eq!(proxy.admin("PUT", "/routes", &[], body.to_owned()).await.status, 400, "{body}");
     }
     assert_eq!(proxy.counters().await, []);
@@ -394,17 +413,25 @@ async fn predictions_come_by_both_doors() {
     let ((url, _keep), http) = (server(None).await, http());
     let answer = ask(&http, "POST", &format!("{url}/predict"), &[], ROWS).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json(), json!({ "model": "sum", "version": "3", "predictions": [0.6, 0.45] }));
+    assert_eq!(
+        answer.json(),
+        json!({ "model": "sum", "version": "3", "predictions": [0.6, 0.45] })
+    );
     let infer = json!({ "id": "q", "inputs": [
         { "name": "rows", "shape": [2, 2], "datatype": "FP64", "data": [0.5, 1, 0.25, 2] }
     ]});
-    let answer = ask(&http, "POST", &format!("{url}/v2/models/sum/infer"), &[], infer.to_string()).await;
+    let answer =
+        ask(&http, "POST", &format!("{url}/v2/models/sum/infer"), &[], infer.to_string()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["outputs"][0]["data"], json!([0.6, 0.45]));
     assert_eq!(answer.json()["id"], "q");
     let metrics = ask(&http, "GET", &format!("{url}/metrics"), &[], "").await;
     let metrics = String::from_utf8(metrics.body).unwrap();
-    assert!(metrics.contains("model_rows_total{app=\"\",model=\"sum\",model_version=\"3\",revision=\"\"} 4"));
+    assert!(
+        metrics.contains(
+            "model_rows_total{app=\"\",model=\"sum\",model_version=\"3\",revision=\"\"} 4"
+        )
+    );
     assert!(metrics.contains("code=\"200\"} 2"), "{metrics}");
 }
 
@@ -425,7 +452,13 @@ async fn wrong_requests_get_a_clear_4xx() {
         ("POST", "/predict", r#"{"rows":[{"a":1}]}"#, 400, "row 0: feature \"b\" is missing"),
         ("GET", "/predict", "", 405, "use POST for this path"),
         ("POST", "/metrics", "", 405, "use GET for this path"),
-        ("POST", "/v2/models/other/infer", "{}", 404, "no such model; this server has \"sum\", version \"3\""),
+        (
+            "POST",
+            "/v2/models/other/infer",
+            "{}",
+            404,
+            "no such model; this server has \"sum\", version \"3\"",
+        ),
         ("GET", "/nothing", "", 404, "no such path; try /predict or /v2/health/ready"),
         ("POST", "/v2/models/sum/infer", r#"{"inputs":[]}"#, 400, "no inputs"),
     ];
@@ -457,7 +490,8 @@ async fn rehearsed_faults_are_the_announced_ones() {
     let (url, _keep) = server(Some(Rehearsal::WrongAnswers)).await;
     assert_eq!(predict(&url).await.json()["predictions"], json!([0.4, 0.55]));
     let (url, _keep) = server(Some(Rehearsal::ErrorsAfter(2))).await;
-    let statuses = [predict(&url).await.status, predict(&url).await.status, predict(&url).await.status];
+    let statuses =
+        [predict(&url).await.status, predict(&url).await.status, predict(&url).await.status];
     assert_eq!(statuses, [200, 200, 500]);
     let (url, _keep) = server(Some(Rehearsal::NeverReady)).await;
     assert_eq!(ask(&http, "GET", &format!("{url}/v2/health/ready"), &[], "").await.status, 503);
