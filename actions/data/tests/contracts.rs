@@ -71,7 +71,6 @@ fn assert_cases(cases: Vec<Case>) {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn structural_checks_of_a_property_fail_and_pass() {
     let integer =
         |options: &str| format!("logicalType: integer\nlogicalTypeOptions: {{ {options} }}");
