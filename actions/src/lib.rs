@@ -6,6 +6,7 @@
 pub mod action;
 mod dataset;
 pub mod model;
+pub mod reference;
 pub mod registry;
 pub mod serving;
 pub mod workspace;
@@ -20,10 +21,14 @@ pub mod checkout;
 pub mod deploy;
 #[path = "../download/mod.rs"]
 pub mod download;
-#[path = "../rollback/mod.rs"]
-pub mod rollback;
 #[path = "../evaluate/mod.rs"]
 pub mod evaluate;
+#[path = "../gate/mod.rs"]
+pub mod gate;
+#[path = "../report/mod.rs"]
+pub mod report;
+#[path = "../rollback/mod.rs"]
+pub mod rollback;
 #[path = "../split/mod.rs"]
 pub mod split;
 #[path = "../train/mod.rs"]

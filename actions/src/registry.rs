@@ -29,6 +29,8 @@ static BUILTINS: &[Builtin] = &[
     Builtin::Job(&crate::train::Train),
     Builtin::Runner(&crate::baseline::Baseline),
     Builtin::Job(&crate::evaluate::Evaluate),
+    Builtin::Runner(&crate::gate::Gate),
+    Builtin::Runner(&crate::report::Report),
     Builtin::Runner(&crate::upload::Upload),
     Builtin::Runner(&crate::download::Download),
     Builtin::Runner(&crate::build::Build),

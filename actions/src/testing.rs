@@ -19,13 +19,16 @@ use pawl_core::rollout::{
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+/// An artifact's files: path and digest.
+type Files = Vec<(String, String)>;
+
 /// Everything that a store keeps.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
     pub(crate) versions: Mutex<Vec<ModelVersion>>,
     pub(crate) aliases: Mutex<BTreeMap<(String, String), u64>>,
-    pub(crate) artifacts: Mutex<BTreeMap<(String, String), Vec<(String, String)>>>,
+    pub(crate) artifacts: Mutex<BTreeMap<(String, String), Files>>,
 }
 
 #[async_trait]

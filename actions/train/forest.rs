@@ -138,9 +138,16 @@ fn choose_features(columns: usize, share: f64, rng: &mut ChaCha8Rng) -> Vec<usiz
     chosen
 }
 
+/// An inner node: rows with values up to `threshold` go to the first side.
+struct Split {
+    feature: usize,
+    threshold: f64,
+    sides: Box<(Grown, Grown)>,
+}
+
 /// A tree while it is rebuilt: what splits, and how the sample's votes fall.
 struct Grown {
-    split: Option<(usize, f64, Box<(Grown, Grown)>)>,
+    split: Option<Split>,
     ones: usize,
     zeros: usize,
 }
@@ -161,7 +168,7 @@ impl Grown {
                 let (low, high) =
                     here.into_iter().partition(|row| seen[(*row, feature)] <= threshold);
                 let sides = (Self::of(left, seen, votes, low), Self::of(right, seen, votes, high));
-                Some((feature, threshold, Box::new(sides)))
+                Some(Split { feature, threshold, sides: Box::new(sides) })
             }
             _ => None,
         };
@@ -176,11 +183,11 @@ impl Grown {
 
     fn merge(self) -> Self {
         let Self { split, ones, zeros } = self;
-        let split = split.and_then(|(feature, threshold, sides)| {
+        let split = split.and_then(|Split { feature, threshold, sides }| {
             let (left, right) = (sides.0.merge(), sides.1.merge());
             let leaves = left.split.is_none() && right.split.is_none();
             let keep = !leaves || !left.may_agree(&right);
-            keep.then(|| (feature, threshold, Box::new((left, right))))
+            keep.then(|| Split { feature, threshold, sides: Box::new((left, right)) })
         });
         Self { split, ones, zeros }
     }
@@ -193,11 +200,11 @@ impl Grown {
         tree.left.push(0);
         tree.right.push(0);
         tree.value.push(0.0);
-        if let Some((feature, threshold, sides)) = &self.split {
-            tree.feature[at] = index_u32(features[*feature]);
-            tree.threshold[at] = *threshold;
-            tree.left[at] = sides.0.flatten(features, tree);
-            tree.right[at] = sides.1.flatten(features, tree);
+        if let Some(split) = &self.split {
+            tree.feature[at] = index_u32(features[split.feature]);
+            tree.threshold[at] = split.threshold;
+            tree.left[at] = split.sides.0.flatten(features, tree);
+            tree.right[at] = split.sides.1.flatten(features, tree);
         }
         index_u32(at)
     }
@@ -222,12 +229,15 @@ fn fill_shares(tree: &mut Tree, rows: &Array2<f64>, labels: &[bool]) {
             node = if low { tree.left[node] } else { tree.right[node] } as usize;
         }
     }
-    for node in 0..tree.value.len() {
-        if counts[node].1 > 0.0 {
-            tree.value[node] = counts[node].0 / counts[node].1;
+    for (node, (ones, all)) in counts.into_iter().enumerate() {
+        if all > 0.0 {
+            tree.value[node] = ones / all;
         }
+        let share = tree.value[node];
         for child in [tree.left[node], tree.right[node]] {
-            tree.value[child as usize] = if child == 0 { tree.value[0] } else { tree.value[node] };
+            if child != 0 {
+                tree.value[child as usize] = share;
+            }
         }
     }
 }
