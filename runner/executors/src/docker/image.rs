@@ -60,7 +60,9 @@ impl ImageBuilder for DockerImages {
         match self.docker.inspect_image(image).await {
             Ok(_) => Ok(true),
             Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
-            Err(error) => Err(engine_error("the engine cannot say whether it has an image", &error)),
+            Err(error) => {
+                Err(engine_error("the engine cannot say whether it has an image", &error))
+            }
         }
     }
 }
@@ -88,8 +90,8 @@ fn check(spec: &ImageSpec) -> Result<(), RolloutError> {
     let mut seen = BTreeSet::new();
     for file in &spec.files {
         let parts = file.path.strip_prefix('/').map(|path| path.split('/').collect::<Vec<_>>());
-        let normal = parts
-            .is_some_and(|parts| parts.iter().all(|part| !matches!(*part, "" | "." | "..")));
+        let normal =
+            parts.is_some_and(|parts| parts.iter().all(|part| !matches!(*part, "" | "." | "..")));
         if !normal || !seen.insert(&file.path) {
             return Err(refused(format!("{:?} is no path for a file of an image", file.path)));
         }
@@ -126,10 +128,8 @@ fn layered(files: &[ImageFile]) -> Vec<Vec<&ImageFile>> {
         .filter(|file| file.bytes.len() >= OWN_LAYER_MIN)
         .take(OWN_LAYERS_MAX)
         .collect();
-    let mut rest: Vec<&ImageFile> = files
-        .iter()
-        .filter(|file| !large.iter().any(|own| own.path == file.path))
-        .collect();
+    let mut rest: Vec<&ImageFile> =
+        files.iter().filter(|file| !large.iter().any(|own| own.path == file.path)).collect();
     rest.sort_by(|a, b| a.path.cmp(&b.path));
     let mut layers: Vec<Vec<&ImageFile>> = large.into_iter().map(|file| vec![file]).collect();
     if !rest.is_empty() {
@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn the_configuration_names_its_layers_by_digest() {
         let found = entries(&archive(&spec(vec![file("/pawl", b"2")])).unwrap());
-        let manifest: serde_json::Value = serde_json::from_slice(&found["manifest.json"].0).unwrap();
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&found["manifest.json"].0).unwrap();
         assert_eq!(manifest[0]["RepoTags"][0], "sample:1");
         let config = &found[manifest[0]["Config"].as_str().unwrap()].0;
         let config: serde_json::Value = serde_json::from_slice(config).unwrap();
@@ -300,8 +301,10 @@ mod tests {
     fn a_large_file_is_a_layer_of_its_own() {
         let files = [file("/model", b"m"), file("/pawl", &vec![1; OWN_LAYER_MIN])];
         let layers = layered(&files);
-        let paths: Vec<Vec<&str>> =
-            layers.iter().map(|layer| layer.iter().map(|file| file.path.as_str()).collect()).collect();
+        let paths: Vec<Vec<&str>> = layers
+            .iter()
+            .map(|layer| layer.iter().map(|file| file.path.as_str()).collect())
+            .collect();
         assert_eq!(paths, [vec!["/pawl"], vec!["/model"]]);
     }
 

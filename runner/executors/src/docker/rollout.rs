@@ -282,8 +282,7 @@ impl DockerRollout {
         let filters = HashMap::from([("label", vec![label])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let listed = self.docker.list_containers(Some(options)).await;
-        let listed =
-            listed.map_err(|error| engine_error("containers cannot be listed", &error))?;
+        let listed = listed.map_err(|error| engine_error("containers cannot be listed", &error))?;
         let names = listed.into_iter().filter_map(|one| one.names?.into_iter().next());
         Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
     }
@@ -439,10 +438,9 @@ impl RolloutTarget for DockerRollout {
         let answer = admin.ask(method, &path, &headers, body, timeout).await;
         let answer = answer.map_err(|error| admin_error(service, &error))?;
         match answer.probe.as_str() {
-            "answered" => Ok(ProbeResponse {
-                status: answer.status.as_u16(),
-                body: answer.body.to_vec(),
-            }),
+            "answered" => {
+                Ok(ProbeResponse { status: answer.status.as_u16(), body: answer.body.to_vec() })
+            }
             "unreachable" => Err(RolloutError::Unreachable(format!(
                 "revision {number} of {service} does not answer: {}",
                 String::from_utf8_lossy(&answer.body)
@@ -521,11 +519,7 @@ fn proxy_spec(tag: String, binary: Vec<u8>) -> ImageSpec {
 }
 
 fn kept_route(counters: &Counters) -> Route {
-    Route {
-        number: counters.number,
-        address: counters.address.clone(),
-        weight: counters.weight,
-    }
+    Route { number: counters.number, address: counters.address.clone(), weight: counters.weight }
 }
 
 fn is_running(inspect: &ContainerInspectResponse) -> bool {
@@ -576,8 +570,7 @@ fn keep_token(path: &Path) -> Result<String, RolloutError> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let fresh = path.with_extension("new");
         let mut options = std::fs::OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         file.write_all(token.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&fresh, path)?;

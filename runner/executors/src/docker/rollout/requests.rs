@@ -94,9 +94,7 @@ fn confined(service: &str, memory: i64) -> HostConfig {
 
 fn attached(service: &str, aliases: Vec<String>) -> NetworkingConfig {
     let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };
-    NetworkingConfig {
-        endpoints_config: Some(HashMap::from([(network(service), endpoint)])),
-    }
+    NetworkingConfig { endpoints_config: Some(HashMap::from([(network(service), endpoint)])) }
 }
 
 /// The container of a revision whose image listens at `port`.
