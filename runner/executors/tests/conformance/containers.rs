@@ -251,6 +251,25 @@ async fn a_killed_runners_half_written_frames_do_no_harm() {
 }
 
 #[tokio::test]
+async fn what_was_printed_while_no_runner_lived_is_not_lost() {
+    let mut subject = Subject::open(Kind::Docker).await;
+    let body = "until [ -e go ]; do sleep 0.02; done; seq 1 100000; echo o=1 >$GITHUB_OUTPUT; : >done";
+    let step = subject.script(0, body);
+    subject.executor.start(&step).await.unwrap();
+    // A handle that knows no job: the old one and its connection are gone.
+    subject.restart();
+    std::fs::write(subject.workspace().join("go"), "").unwrap();
+    let done = subject.workspace().join("done");
+    until("the step to end by itself", || done.exists()).await;
+    let outcome = subject.outcome(&step.uid, 0).await;
+    assert_eq!(outcome.lines.len(), 100_000);
+    assert_eq!(outcome.lines.last().unwrap().2, "100000");
+    assert_eq!(outcome.exit.kind, ExitKind::Exited(0));
+    assert_eq!(outcome.exit.files.output, "o=1\n");
+    subject.close().await;
+}
+
+#[tokio::test]
 async fn sandboxes_of_the_store_are_listed() {
     let subject = Subject::open(Kind::Docker).await;
     assert!(crate::subject::docker().sandboxes().await.unwrap().contains(&subject.job()));

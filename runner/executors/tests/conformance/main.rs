@@ -1,6 +1,7 @@
 //! The contract of `pawl_core::ports::Executor`, held against every implementation.
 //!
 //! `contract` holds for all, `process` for those that run real processes, `containers` for Docker alone.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod containers;
 mod contract;
