@@ -3,9 +3,9 @@
 //!
 //! linfa's trees prune every split whose two sides would vote for the same class. With ordinary samples that would
 //! merge all rows on one side of probability ½ and lose the ranking among them. So each tree's sample draws class 1
-//! with other odds, such that its vote turns at another probability: the cut points `(t + ½) / trees` are spread
-//! evenly over the trees. The leaves then hold the plain share of class 1 among *all* training rows that reach them,
-//! and the forest's probability is the mean of these shares.
+//! with other odds, such that its vote turns at another probability around the base rate. The leaves then hold the
+//! plain share of class 1 among *all* training rows that reach them, and the forest's probability is the mean of these
+//! shares.
 //!
 //! linfa breaks a tie of votes at random (by the order of a hash map), which would make pruning, and so the file,
 //! differ from run to run. `Grown::merge` prunes every split that some way of breaking ties would prune: whatever
@@ -34,6 +34,10 @@ pub struct ForestOptions {
     /// Seed of everything random.
     pub seed: u64,
 }
+
+/// How far, in log-odds, the votes of the first and last tree turn from the base rate: odds from 1/4.5 to 4.5 times those
+/// of the base rate. Wider, more trees see nothing to split; narrower, rows far from the base rate are told apart less.
+const SPREAD: f64 = 1.5;
 
 /// Most threads: trees are independent, and memory grows with every thread by one copy of the sample.
 const MAX_THREADS: usize = 16;
@@ -78,6 +82,15 @@ impl Classes {
         Self { positive, negative }
     }
 
+    /// The probability at which the vote of tree `index` turns: the base rate, with its log-odds moved by from
+    /// `-SPREAD` to `SPREAD`, evenly over the trees.
+    #[expect(clippy::cast_precision_loss, reason = "row and tree counts are far below 2^53")]
+    fn cut(&self, index: usize, trees: usize) -> f64 {
+        let base = (self.positive.len() as f64 / self.negative.len() as f64).ln();
+        let place = 2.0 * (index as f64 + 0.5) / trees as f64 - 1.0;
+        1.0 / (1.0 + (-(base + SPREAD * place)).exp())
+    }
+
     /// As many rows as there are, drawn with replacement so that a tree's vote turns at the probability `cut`: rows of
     /// class 1 weigh `1 - cut`, rows of class 0 weigh `cut`.
     fn sample(&self, cut: f64, rng: &mut ChaCha8Rng) -> Vec<usize> {
@@ -102,8 +115,7 @@ fn grow_tree(
 ) -> Result<Tree, TrainError> {
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     rng.set_stream(index as u64);
-    #[expect(clippy::cast_precision_loss, reason = "at most 10,000 trees")]
-    let cut = (index as f64 + 0.5) / options.trees as f64;
+    let cut = classes.cut(index, options.trees);
     let sample = classes.sample(cut, &mut rng);
     let features = choose_features(rows.ncols(), options.feature_share, &mut rng);
     let seen = rows.select(Axis(0), &sample).select(Axis(1), &features);
