@@ -266,28 +266,6 @@ impl Model {
         &self.head.training
     }
 
-    /// Brings a JSON object into a row: every feature once, as a finite number or a boolean (1 and 0); nothing else.
-    ///
-    /// # Errors
-    /// `Row` names the first feature that is missing, unknown or not a number.
-    pub fn row(
-        &self,
-        object: &serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Vec<f64>, ModelError> {
-        if let Some(unknown) = object.keys().find(|key| !self.head.features.contains(key)) {
-            return Err(ModelError::Row(format!("{unknown} is not one of the model's features")));
-        }
-        let value = |feature: &String| match object.get(feature) {
-            None => Err(ModelError::Row(format!("the feature {feature} is missing"))),
-            Some(serde_json::Value::Bool(flag)) => Ok(f64::from(u8::from(*flag))),
-            Some(value) => value
-                .as_f64()
-                .filter(|number| number.is_finite())
-                .ok_or_else(|| ModelError::Row(format!("the feature {feature} is not a number"))),
-        };
-        self.head.features.iter().map(value).collect()
-    }
-
     /// The probability of class 1, in [0, 1]; NaN when a value is not finite.
     ///
     /// # Panics

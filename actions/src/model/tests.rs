@@ -124,23 +124,6 @@ fn a_file_that_contradicts_itself_is_refused() {
     }
 }
 
-#[test]
-fn a_row_must_have_exactly_the_features() {
-    let row = |text: &str| {
-        logistic()
-            .row(serde_json::from_str::<serde_json::Value>(text).unwrap().as_object().unwrap())
-    };
-    assert_eq!(row(r#"{"income": true, "age": 3}"#), Ok(vec![3.0, 1.0]));
-    for (text, message) in [
-        (r#"{"age": 3}"#, "income is missing"),
-        (r#"{"age": 3, "income": "x"}"#, "income is not a number"),
-        (r#"{"age": 3, "income": null}"#, "income is not a number"),
-        (r#"{"age": 3, "income": 1, "sex": 1}"#, "sex is not one of"),
-    ] {
-        assert!(row(text).unwrap_err().to_string().contains(message), "{text}");
-    }
-}
-
 /// What a hostile or damaged file looks like: a model file with bytes changed, cut or put in.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let valid = prop_oneof![Just(logistic().to_bytes()), Just(forest().to_bytes())];

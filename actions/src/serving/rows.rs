@@ -12,10 +12,11 @@ struct Request {
     rows: Vec<Map<String, Value>>,
 }
 
-/// Reads rows in the order of `features`.
+/// Reads rows in the order of `features`. Other keys are passed over: clients send what they have, and need not change when
+/// a model that takes fewer features is rolled out.
 ///
 /// # Errors
-/// The client's fault, in words: no such feature, one missing, not a number.
+/// The client's fault, in words: a feature missing, or not a number.
 pub(super) fn parse(body: &[u8], features: &[String]) -> Result<Vec<Vec<f64>>, String> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| format!("{error}; expected {{\"rows\":[{{feature: value}}]}}"))?;
@@ -26,10 +27,6 @@ pub(super) fn parse(body: &[u8], features: &[String]) -> Result<Vec<Vec<f64>>, S
 }
 
 fn one(index: usize, row: &Map<String, Value>, features: &[String]) -> Result<Vec<f64>, String> {
-    if let Some(unknown) = row.keys().find(|key| !features.contains(key)) {
-        let known = features.join(", ");
-        return Err(format!("row {index}: the model has no feature {unknown:?}; it has {known}"));
-    }
     let value = |name: &String| match row.get(name) {
         None => Err(format!("row {index}: feature {name:?} is missing")),
         Some(Value::Bool(flag)) => Ok(f64::from(u8::from(*flag))),
@@ -55,13 +52,14 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_the_model_does_not_know_are_passed_over() {
+        assert_eq!(rows(r#"{"rows":[{"a":1,"b":2,"c":"x"}]}"#).unwrap(), [[1.0, 2.0]]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let cases = [
             (r#"{"rows":[{"a":1}]}"#, "row 0: feature \"b\" is missing"),
-            (
-                r#"{"rows":[{"a":1,"b":2},{"a":1,"b":2,"c":3}]}"#,
-                "row 1: the model has no feature \"c\"; it has a, b",
-            ),
             (r#"{"rows":[{"a":1,"b":null}]}"#, "row 0: \"b\" is null, not a number"),
             (r#"{"rows":[{"a":1,"b":"2"}]}"#, "row 0: \"b\" is \"2\", not a number"),
             (r#"{"rows":[]}"#, "0 rows; send 1 to 10000"),

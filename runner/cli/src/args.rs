@@ -1,7 +1,7 @@
 //! The command line. Doc comments are the help texts; `docs/cli.md` is generated from them.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// CI/CD for machine learning: run workflows in Docker on your own machine, gate models statistically, roll out and back.
@@ -315,26 +315,17 @@ pub(crate) struct ServeArgs {
     /// The model file
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
-    /// Name that clients use [default: the one in the model file]
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// The model's version
-    #[arg(long, value_name = "VERSION", default_value = "1")]
-    pub(crate) model_version: String,
     /// Address to listen at
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
-    pub(crate) listen: SocketAddr,
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0")]
+    pub(crate) host: IpAddr,
+    /// Port to listen at
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
 }
 
 /// `pawl proxy`
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
-    /// Where clients come
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) listen: SocketAddr,
-    /// Where the rollout target comes
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub(crate) admin: SocketAddr,
     /// Folder with routes and token
     #[arg(long, value_name = "DIR")]
     pub(crate) state: PathBuf,
@@ -352,7 +343,9 @@ impl Command {
             Self::Replay(args) => args.json,
             Self::Models(args) => args.json,
             Self::Rollback(args) => args.json,
-            Self::Actions(ActionsCommand::List { json } | ActionsCommand::Show { json, .. }) => *json,
+            Self::Actions(ActionsCommand::List { json } | ActionsCommand::Show { json, .. }) => {
+                *json
+            }
             Self::Actions(ActionsCommand::Run(args)) => args.json,
             Self::Doctor(args) => args.json,
             Self::Completions(_)

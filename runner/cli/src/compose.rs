@@ -2,6 +2,7 @@
 
 use crate::args::StoreArgs;
 use crate::error::CommandError;
+use crate::lazy::{LazyImages, LazyTarget};
 use crate::store::{self, Store};
 use async_trait::async_trait;
 use pawl_actions::action::{Inputs, RunnerContext};
@@ -12,7 +13,6 @@ use pawl_core::registry::{Artifacts, ModelRegistry, Objects};
 use pawl_core::rollout::{ImageBuilder, Revisions, RolloutTarget};
 use pawl_engine::clock::SystemClock;
 use pawl_engine::engine::{Engine, Limits};
-use crate::lazy::{LazyImages, LazyTarget};
 use pawl_executors::docker::{DockerExecutor, DockerSettings};
 use pawl_executors::host::{HostExecutor, HostSettings};
 use pawl_executors::routed::RoutedExecutor;
@@ -67,7 +67,8 @@ impl ActionRunner for ActionParts {
             Err(error) => return error.into_outcome(),
         };
         let workspace = match Workspace::open(&call.workspace) {
-            Ok(workspace) => workspace,
+            // Steps know their files by the sandbox's paths.
+            Ok(workspace) => workspace.seen_as(pawl_core::contexts::WORKSPACE),
             Err(error) => return refused(error.to_string()),
         };
         let context = self.context(workspace, call.run, log);
@@ -93,7 +94,7 @@ pub(crate) fn parts_of(store: &Store) -> Result<ActionParts, CommandError> {
         objects: store.objects.clone(),
         artifacts: store.registry.clone(),
         revisions: store.registry.clone(),
-        target: Arc::new(LazyTarget::new(docker_host(), store.folder.join("services"), binary.clone())),
+        target: Arc::new(LazyTarget::new(docker_host(), store.folder.clone(), binary.clone())),
         images: Arc::new(LazyImages::new(docker_host())),
         binary,
         clock: Arc::new(SystemClock),
@@ -116,7 +117,10 @@ pub(crate) fn facts_outside_a_run() -> RunFacts {
 /// This program's own file, which becomes PID 1 of job containers and part of images.
 pub(crate) fn own_binary() -> Result<PathBuf, CommandError> {
     std::env::current_exe().map_err(|error| {
-        CommandError::environment(format!("cannot find this program's own file: {error}"), "install pawl again")
+        CommandError::environment(
+            format!("cannot find this program's own file: {error}"),
+            "install pawl again",
+        )
     })
 }
 
@@ -157,7 +161,10 @@ fn docker_host() -> Option<String> {
 
 fn host_settings(binary: &std::path::Path) -> HostSettings {
     let variable = |name: &str, otherwise: &str| {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| otherwise.to_owned())
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.is_empty())
+            .unwrap_or_else(|| otherwise.to_owned())
     };
     HostSettings {
         path: variable("PATH", "/usr/local/bin:/usr/bin:/bin"),

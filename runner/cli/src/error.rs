@@ -67,7 +67,8 @@ impl CommandError {
 
     /// Our own fault.
     pub(crate) fn internal(message: impl fmt::Display) -> Self {
-        let hint = "this is a fault of pawl: please report it with the output of `pawl doctor --json`";
+        let hint =
+            "this is a fault of pawl: please report it with the output of `pawl doctor --json`";
         Self::new(Class::Internal, message, hint)
     }
 
@@ -110,8 +111,12 @@ impl From<pawl_core::ports::JournalError> for CommandError {
         use pawl_core::ports::JournalError as Journal;
         match &error {
             Journal::Unknown(_) => Self::input(&error, "`pawl runs` lists the runs of this store"),
-            Journal::Conflict { .. } => Self::environment(&error, "wait for the other process, or end it"),
-            Journal::Storage(_) => Self::environment(&error, "check the disk, or choose another place with --store"),
+            Journal::Conflict { .. } => {
+                Self::environment(&error, "wait for the other process, or end it")
+            }
+            Journal::Storage(_) => {
+                Self::environment(&error, "check the disk, or choose another place with --store")
+            }
             Journal::Corrupt(_) => Self::environment(
                 &error,
                 "the store was written by another version, or damaged; choose another place with --store",
@@ -125,10 +130,18 @@ impl From<pawl_core::registry::RegistryError> for CommandError {
     fn from(error: pawl_core::registry::RegistryError) -> Self {
         use pawl_core::registry::RegistryError as Registry;
         match &error {
-            Registry::Unknown(_) => Self::input(&error, "`pawl models` lists models, versions and aliases"),
-            Registry::Moved { .. } => Self::environment(&error, "look at `pawl models` and try again"),
-            Registry::Damaged(_) => Self::environment(&error, "restore the object from a backup, or train again"),
-            Registry::Storage(_) => Self::environment(&error, "check the disk, or choose another place with --store"),
+            Registry::Unknown(_) => {
+                Self::input(&error, "`pawl models` lists models, versions and aliases")
+            }
+            Registry::Moved { .. } => {
+                Self::environment(&error, "look at `pawl models` and try again")
+            }
+            Registry::Damaged(_) => {
+                Self::environment(&error, "restore the object from a backup, or train again")
+            }
+            Registry::Storage(_) => {
+                Self::environment(&error, "check the disk, or choose another place with --store")
+            }
         }
     }
 }

@@ -13,15 +13,21 @@ const LARGEST_WORKFLOW_BYTES: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// A folder that cannot be read; nothing named and nothing found.
-pub(crate) fn workflows(named: &[PathBuf], project: Option<&Path>) -> Result<Vec<PathBuf>, CommandError> {
+pub(crate) fn workflows(
+    named: &[PathBuf],
+    project: Option<&Path>,
+) -> Result<Vec<PathBuf>, CommandError> {
     if !named.is_empty() {
         return Ok(named.to_vec());
     }
     let project = project.unwrap_or_else(|| Path::new("."));
     let mut found = Vec::new();
-    for folder in FOLDERS.iter().map(|folder| project.join(folder)).filter(|folder| folder.is_dir()) {
+    for folder in FOLDERS.iter().map(|folder| project.join(folder)).filter(|folder| folder.is_dir())
+    {
         let entries = std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))?;
-        found.extend(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_yaml(path)));
+        found.extend(
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_yaml(path)),
+        );
     }
     found.sort();
     let shorten = |path: PathBuf| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path);
@@ -47,14 +53,20 @@ pub(crate) fn read(path: &Path) -> Result<String, CommandError> {
     let length = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
     if length > LARGEST_WORKFLOW_BYTES {
         return Err(CommandError::input(
-            format!("{}: {length} bytes; a workflow has at most {LARGEST_WORKFLOW_BYTES}", path.display()),
+            format!(
+                "{}: {length} bytes; a workflow has at most {LARGEST_WORKFLOW_BYTES}",
+                path.display()
+            ),
             "split it",
         ));
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        CommandError::input(format!("{}: byte {at} is not UTF-8", path.display()), "save the file as UTF-8")
+        CommandError::input(
+            format!("{}: byte {at} is not UTF-8", path.display()),
+            "save the file as UTF-8",
+        )
     })
 }
 
@@ -65,10 +77,16 @@ pub(crate) fn read(path: &Path) -> Result<String, CommandError> {
 pub(crate) fn read_json(path: &Path) -> Result<serde_json::Value, CommandError> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        CommandError::input(format!("{}: {error}", path.display()), "the file must hold one JSON value")
+        CommandError::input(
+            format!("{}: {error}", path.display()),
+            "the file must hold one JSON value",
+        )
     })
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::input(format!("cannot read {}: {error}", path.display()), "check the path and its permissions")
+    CommandError::input(
+        format!("cannot read {}: {error}", path.display()),
+        "check the path and its permissions",
+    )
 }

@@ -47,7 +47,8 @@ pub(crate) fn tree(folder: &Path) -> Tree {
         default_branch: default.unwrap_or_else(|| "main".to_owned()),
         repository: repository(ask(&["remote", "get-url", "origin"]), folder),
         // Only the folder itself counts: it may be a part of a larger tree.
-        is_dirty: ask(&["status", "--porcelain", "--", "."]).is_some_and(|changes| !changes.is_empty()),
+        is_dirty: ask(&["status", "--porcelain", "--", "."])
+            .is_some_and(|changes| !changes.is_empty()),
         changed_paths: changed.map(|paths| paths.lines().map(str::to_owned).collect()),
         message: log("%B"),
         author_name: log("%an"),
@@ -74,7 +75,9 @@ fn repository(remote: Option<String>, top: &Path) -> String {
         Some(format!("{owner}/{name}"))
     });
     from_remote.unwrap_or_else(|| {
-        let name = top.file_name().map_or("workspace".to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = top
+            .file_name()
+            .map_or("workspace".to_owned(), |name| name.to_string_lossy().into_owned());
         format!("local/{name}")
     })
 }

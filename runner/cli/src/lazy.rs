@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use pawl_core::ports::ExecutorError;
 use pawl_core::rollout::{
-    ImageBuilder, ImageSpec, Observed, ProbeRequest, ProbeResponse, Revision, RolloutError, RolloutTarget,
+    ImageBuilder, ImageSpec, Observed, ProbeRequest, ProbeResponse, Revision, RolloutError,
+    RolloutTarget,
 };
 use pawl_executors::docker::connect;
 use pawl_executors::docker::image::DockerImages;
@@ -53,7 +54,12 @@ impl RolloutTarget for LazyTarget {
         self.get().await?.probe(service, number, request).await
     }
 
-    async fn route(&self, service: &str, port: u16, weights: &[(u64, u32)]) -> Result<(), RolloutError> {
+    async fn route(
+        &self,
+        service: &str,
+        port: u16,
+        weights: &[(u64, u32)],
+    ) -> Result<(), RolloutError> {
         self.get().await?.route(service, port, weights).await
     }
 
@@ -102,6 +108,8 @@ fn rollout_error(error: ExecutorError) -> RolloutError {
     match error {
         ExecutorError::Environment { message, hint } => RolloutError::Environment { message, hint },
         ExecutorError::Request { message, hint } => RolloutError::Request { message, hint },
-        ExecutorError::Internal(message) => RolloutError::Environment { message, hint: String::new() },
+        ExecutorError::Internal(message) => {
+            RolloutError::Environment { message, hint: String::new() }
+        }
     }
 }

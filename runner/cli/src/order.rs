@@ -64,7 +64,10 @@ pub(crate) fn source_folder(args: &RunArgs) -> Result<PathBuf, CommandError> {
         None => git::top(Path::new(".")).unwrap_or_else(|| PathBuf::from(".")),
     };
     let folder = found.canonicalize().map_err(|error| {
-        CommandError::input(format!("--workspace {}: {error}", found.display()), "name a folder that is there")
+        CommandError::input(
+            format!("--workspace {}: {error}", found.display()),
+            "name a folder that is there",
+        )
     })?;
     match folder.is_dir() {
         true => Ok(folder),
@@ -91,7 +94,8 @@ fn parsed(args: &RunArgs, folder: &Path) -> Result<Vec<Source>, CommandError> {
 
 /// Shows what was found; an error among it ends the command.
 fn refuse(args: &RunArgs, found: &[(Vec<Diagnostic>, String)]) -> Result<(), CommandError> {
-    let all: Vec<Diagnostic> = found.iter().flat_map(|(diagnostics, _)| diagnostics.clone()).collect();
+    let all: Vec<Diagnostic> =
+        found.iter().flat_map(|(diagnostics, _)| diagnostics.clone()).collect();
     if all.is_empty() {
         return Ok(());
     }
@@ -131,8 +135,13 @@ fn event(args: &RunArgs, folder: &Path, sources: &[Source]) -> Result<TriggerEve
 }
 
 fn default_event(args: &RunArgs, sources: &[Source]) -> String {
-    let listens = |event: &str| sources.iter().any(|source| source.workflow.trigger(event).is_some());
-    let preferred = if args.input.is_empty() { ["push", "workflow_dispatch"] } else { ["workflow_dispatch", "push"] };
+    let listens =
+        |event: &str| sources.iter().any(|source| source.workflow.trigger(event).is_some());
+    let preferred = if args.input.is_empty() {
+        ["push", "workflow_dispatch"]
+    } else {
+        ["workflow_dispatch", "push"]
+    };
     let first = || sources.iter().flat_map(|source| &source.workflow.triggers).next();
     match preferred.into_iter().find(|event| listens(event)) {
         Some(event) => event.to_owned(),
@@ -157,7 +166,10 @@ fn facts(tree: git::Tree, folder: &Path) -> GitFacts {
     }
 }
 
-fn listening<'a>(sources: &'a [Source], event: &TriggerEvent) -> Result<Vec<&'a Source>, CommandError> {
+fn listening<'a>(
+    sources: &'a [Source],
+    event: &TriggerEvent,
+) -> Result<Vec<&'a Source>, CommandError> {
     let mut chosen = Vec::new();
     let mut reasons = Vec::new();
     for source in sources {
@@ -179,13 +191,19 @@ fn why_not(why: &WhyNot) -> String {
     why.to_string()
 }
 
-fn options(args: &RunArgs, secrets: &IndexMap<String, String>) -> Result<PlanOptions, CommandError> {
+fn options(
+    args: &RunArgs,
+    secrets: &IndexMap<String, String>,
+) -> Result<PlanOptions, CommandError> {
     let mut images: IndexMap<String, String> =
         [(EMPTY_IMAGE.0.to_owned(), EMPTY_IMAGE.1.to_owned())].into_iter().collect();
     images.extend(pairs("--image", &args.image)?);
     let matrix = args.matrix.iter().map(|text| match text.split_once(':') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(CommandError::input(format!("--matrix {text}: not KEY:VALUE"), "write --matrix KEY:VALUE")),
+        _ => Err(CommandError::input(
+            format!("--matrix {text}: not KEY:VALUE"),
+            "write --matrix KEY:VALUE",
+        )),
     });
     Ok(PlanOptions {
         images,
@@ -259,7 +277,14 @@ fn load_all(
 
 fn load(folder: &Path) -> Option<LoadedAction> {
     let folder = folder.canonicalize().ok()?;
-    let file = ["action.yml", "action.yaml"].map(|name| folder.join(name)).into_iter().find(|file| file.is_file())?;
+    let file = ["action.yml", "action.yaml"]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|file| file.is_file())?;
     let text = files::read(&file).ok()?;
-    Some(LoadedAction { file: file.display().to_string(), text, folder: folder.display().to_string() })
+    Some(LoadedAction {
+        file: file.display().to_string(),
+        text,
+        folder: folder.display().to_string(),
+    })
 }

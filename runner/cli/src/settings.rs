@@ -14,12 +14,17 @@ pub(crate) fn store_folder(given: Option<&Path>) -> Result<PathBuf, CommandError
             .map_err(|error| CommandError::input(format!("--store: {error}"), "name a folder"));
     }
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    if let Some(state) = variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()) {
+    if let Some(state) =
+        variable("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+    {
         return Ok(state.join("pawl"));
     }
     match variable("HOME") {
         Some(home) => Ok(PathBuf::from(home).join(".local/state/pawl")),
-        None => Err(CommandError::environment("this user has no home folder", "name a folder with --store")),
+        None => Err(CommandError::environment(
+            "this user has no home folder",
+            "name a folder with --store",
+        )),
     }
 }
 
@@ -27,7 +32,10 @@ pub(crate) fn store_folder(given: Option<&Path>) -> Result<PathBuf, CommandError
 ///
 /// # Errors
 /// An option without `=`, or with an empty name.
-pub(crate) fn pairs(option: &str, given: &[String]) -> Result<IndexMap<String, String>, CommandError> {
+pub(crate) fn pairs(
+    option: &str,
+    given: &[String],
+) -> Result<IndexMap<String, String>, CommandError> {
     let one = |text: &String| match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(CommandError::input(
@@ -54,7 +62,10 @@ pub(crate) fn secrets(
             None => (text.clone(), secret_variable(text)?),
         };
         if name.is_empty() {
-            return Err(CommandError::input("--secret without a name", "write --secret NAME=VALUE"));
+            return Err(CommandError::input(
+                "--secret without a name",
+                "write --secret NAME=VALUE",
+            ));
         }
         all.insert(name, value);
     }
@@ -88,7 +99,10 @@ fn from_files(option: &str, files: &[PathBuf]) -> Result<IndexMap<String, String
     for file in files {
         let shown = file.display();
         let text = std::fs::read_to_string(file).map_err(|error| {
-            CommandError::input(format!("{option} {shown}: {error}"), "name a readable file of NAME=VALUE lines")
+            CommandError::input(
+                format!("{option} {shown}: {error}"),
+                "name a readable file of NAME=VALUE lines",
+            )
         })?;
         let entries = entries(&text).map_err(|line| {
             CommandError::input(

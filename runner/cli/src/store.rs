@@ -9,6 +9,7 @@ use pawl_engine::clock::SystemClock;
 use pawl_engine::journal::sqlite::SqliteJournal;
 use pawl_engine::objects::ObjectFolder;
 use pawl_engine::registry::SqliteRegistry;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,9 +32,10 @@ pub(crate) struct Store {
 pub(crate) fn open(args: &StoreArgs) -> Result<Store, CommandError> {
     let folder = store_folder(args.store.as_deref())?;
     make_folder(&folder)?;
+    keep_out_of_git(&folder)?;
     let database = folder.join("pawl.db");
     let objects = match std::env::var("PAWL_OBJECTS") {
-        Ok(url) if !url.is_empty() => ObjectFolder::at(&url, &[])?,
+        Ok(url) if !url.is_empty() => ObjectFolder::at(&url, &cloud_settings())?,
         _ => ObjectFolder::local(&folder.join("objects"))?,
     };
     Ok(Store {
@@ -44,6 +46,16 @@ pub(crate) fn open(args: &StoreArgs) -> Result<Store, CommandError> {
     })
 }
 
+/// Credentials and regions of buckets, from the variables that the clouds' own tools read.
+fn cloud_settings() -> Vec<(String, String)> {
+    let is_cloud =
+        |name: &str| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix));
+    std::env::vars()
+        .filter(|(name, _)| is_cloud(name))
+        .map(|(name, value)| (name.to_lowercase(), value))
+        .collect()
+}
+
 /// Only the user may read a store: it holds logs, models and tokens of proxies.
 fn make_folder(folder: &std::path::Path) -> Result<(), CommandError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -52,6 +64,21 @@ fn make_folder(folder: &std::path::Path) -> Result<(), CommandError> {
         CommandError::environment(
             format!("cannot make the store {}: {error}", folder.display()),
             "name a folder that you may write with --store",
+        )
+    })
+}
+
+/// A store inside a source tree is no part of the source.
+fn keep_out_of_git(folder: &std::path::Path) -> Result<(), CommandError> {
+    match std::fs::File::create_new(folder.join(".gitignore")) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| {
+        CommandError::environment(
+            format!("cannot write the store {}: {error}", folder.display()),
+            "check its permissions and the free space, or name another folder with --store",
         )
     })
 }

@@ -221,7 +221,8 @@ impl<'a> Scope<'a> {
         Some(worst(conclusions))
     }
 
-    fn ancestors_status(&self, job: &PlannedJob) -> Status {
+    /// Whether everything that the job needs, and what that needs, succeeded.
+    pub(crate) fn ancestors_status(&self, job: &PlannedJob) -> Status {
         let mut success = true;
         let mut failure = false;
         let mut seen: Vec<&str> = Vec::new();

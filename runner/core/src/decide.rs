@@ -125,11 +125,9 @@ fn are_needs_over(scope: &Scope<'_>, job: &PlannedJob) -> bool {
 }
 
 fn job_condition(scope: &Scope<'_>, job: &PlannedJob) -> Result<bool, EvaluationError> {
-    let contexts = scope.job_condition(job);
-    let Some(condition) = &job.condition else {
-        return Ok(contexts.status.is_some_and(|status| status.success));
-    };
-    let result = condition.holds(&contexts);
+    // Most jobs have no condition: then no context is built.
+    let Some(condition) = &job.condition else { return Ok(scope.ancestors_status(job).success) };
+    let result = condition.holds(&scope.job_condition(job));
     result.map_err(|error| EvaluationError { key: "if".to_owned(), message: error.to_string() })
 }
 

@@ -101,6 +101,10 @@ pub fn job(scope: &Scope<'_>, key: &JobKey) -> Result<JobSpec, EvaluationError> 
         env.insert(name.clone(), text(&format!("container.env.{name}"), template, &contexts)?);
     }
     let image = text("image", &planned.image, &contexts)?;
+    if image.is_empty() {
+        let message = format!("no image is given for the labels {}", planned.runs_on.join(", "));
+        return Err(error("runs-on", message));
+    }
     let mut mounts = Vec::new();
     add_mounts(planned, &planned.steps, &mut mounts);
     Ok(JobSpec { image, env, mounts })

@@ -55,9 +55,6 @@ impl Coordinator<'_> {
                 message: format!("cannot make the workspace of job {job}: {e}"),
                 hint: "check the permissions and the free space of the store".to_owned(),
             })?;
-        let planned = self.state.jobs.get(job).and_then(|state| self.state.planned(state));
-        let mut folders = Vec::new();
-        planned.iter().for_each(|planned| collect_folders(&planned.steps, &mut folders));
         let open = |mut value: String| {
             self.scrubber.vault.open(&mut value);
             value
@@ -68,7 +65,7 @@ impl Coordinator<'_> {
             image: open(spec.image),
             workspace,
             env: spec.env.into_iter().map(|(name, value)| (name, open(value))).collect(),
-            mounts: folders.into_iter().map(|folder| (PathBuf::from(&folder), folder)).collect(),
+            mounts: spec.mounts.into_iter().map(|(from, to)| (PathBuf::from(from), to)).collect(),
             user: limits.user.clone(),
             memory_bytes: limits.memory_bytes,
             cpu_millis: limits.cpu_millis,
@@ -313,18 +310,6 @@ impl Coordinator<'_> {
 fn is_action(step: &PlannedStep) -> bool {
     use pawl_core::plan::Place;
     matches!(step.kind, StepKind::Builtin { place: Place::Runner, .. })
-}
-
-/// Folders of composite actions, which their steps see where they are on this host.
-fn collect_folders(steps: &[PlannedStep], folders: &mut Vec<String>) {
-    for step in steps {
-        if let StepKind::Composite { folder, steps, .. } = &step.kind {
-            if !folder.is_empty() && !folders.contains(folder) {
-                folders.push(folder.clone());
-            }
-            collect_folders(steps, folders);
-        }
-    }
 }
 
 fn broke_off(what: &str) -> ExecutorError {

@@ -62,7 +62,12 @@ impl Executor for RoutedExecutor {
     }
 
     async fn attach(&self, uid: &StepUid) -> Result<Attachment, ExecutorError> {
-        self.of_step(uid).attach(uid).await
+        // After a restart this comes before `open_job`, so that the way is not known yet. A run without containers must not
+        // fail for want of an engine.
+        match self.of_step(uid).attach(uid).await {
+            Err(ExecutorError::Environment { .. }) => self.host.attach(uid).await,
+            other => other,
+        }
     }
 
     async fn follow(

@@ -77,7 +77,10 @@ fn input_line(input: &InputSpec) -> String {
 fn found(name: &str) -> Result<Builtin, CommandError> {
     let short = name.strip_prefix("pawl/").unwrap_or(name);
     registry::find(short).ok_or_else(|| {
-        CommandError::input(format!("there is no built-in action {name}"), "`pawl actions list` names them all")
+        CommandError::input(
+            format!("there is no built-in action {name}"),
+            "`pawl actions list` names them all",
+        )
     })
 }
 
@@ -97,7 +100,10 @@ async fn run_one(args: &ActionRunArgs) -> Result<(), CommandError> {
     let given = pairs("--with", &args.with)?;
     let inputs = Inputs::check(manifest, &given).map_err(|error| command_error(&error))?;
     let workspace = Workspace::open(&args.workspace).map_err(|error| {
-        CommandError::input(format!("--workspace: {error}"), "name a folder that you may read and write")
+        CommandError::input(
+            format!("--workspace: {error}"),
+            "name a folder that you may read and write",
+        )
     })?;
     let log = |line: String| print_error(&line);
     let outcome = match action {
@@ -107,7 +113,8 @@ async fn run_one(args: &ActionRunArgs) -> Result<(), CommandError> {
         }
         Builtin::Runner(action) => {
             let parts = compose::action_parts(&args.store)?;
-            let facts = RunFacts { source: args.workspace.clone(), ..compose::facts_outside_a_run() };
+            let facts =
+                RunFacts { source: args.workspace.clone(), ..compose::facts_outside_a_run() };
             action.run(&parts.context(workspace, facts, &log), &inputs).await
         }
     };

@@ -4,11 +4,11 @@ use crate::args::{CheckArgs, CheckFormat};
 use crate::error::CommandError;
 use crate::output::print;
 use crate::{catalog, files, order};
+use pawl_core::check;
 use pawl_core::diagnostic::{Code, Diagnostic, Severity, render, to_json};
 use pawl_core::planner::{PlanOptions, plan};
 use pawl_core::trigger::TriggerEvent;
 use pawl_core::workflow::{self, Workflow};
-use pawl_core::check;
 use std::path::Path;
 
 /// Finds everything that is wrong, in all files at once.
@@ -32,7 +32,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
         diagnostic.is_error() || (args.strict && diagnostic.severity == Severity::Warning)
     };
     match all.iter().any(is_bad) {
-        true => Err(CommandError { class: crate::error::Class::Input, message: String::new(), hint: String::new() }),
+        true => Err(CommandError {
+            class: crate::error::Class::Input,
+            message: String::new(),
+            hint: String::new(),
+        }),
         false => Ok(()),
     }
 }
@@ -66,7 +70,13 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
         ..PlanOptions::default()
     };
     let is_about_actions = |diagnostic: &Diagnostic| {
-        let codes = [Code::UnknownInput, Code::MissingInput, Code::InvalidInput, Code::UndeclaredInput, Code::InvalidAction];
+        let codes = [
+            Code::UnknownInput,
+            Code::MissingInput,
+            Code::InvalidInput,
+            Code::UndeclaredInput,
+            Code::InvalidAction,
+        ];
         codes.contains(&diagnostic.code) && diagnostic.line >= first_job.id.span.line
     };
     let found = plan(workflow, &event, &options).err().unwrap_or_default();
@@ -74,8 +84,14 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
 }
 
 fn summary(files: usize, found: &[Diagnostic]) -> String {
-    let count = |severity| found.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let count =
+        |severity| found.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    format!("{}: {}, {}", plural(files, "file"), plural(errors, "error"), plural(warnings, "warning"))
+    format!(
+        "{}: {}, {}",
+        plural(files, "file"),
+        plural(errors, "error"),
+        plural(warnings, "warning")
+    )
 }

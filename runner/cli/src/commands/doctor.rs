@@ -23,7 +23,9 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
             let detail = store.folder.display().to_string();
             (good("store", detail), docker_of(&docker).await)
         }
-        Err(error) => (bad("store", &error), bad("docker", &"not asked: the store does not open".into())),
+        Err(error) => {
+            (bad("store", &error), bad("docker", &"not asked: the store does not open".into()))
+        }
     };
     let findings = [version(), git(), store_finding, docker_finding];
     if args.json {
@@ -40,7 +42,11 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
     }
     match findings.iter().all(|finding| finding.is_good) {
         true => Ok(()),
-        false => Err(CommandError { class: Class::Environment, message: String::new(), hint: String::new() }),
+        false => Err(CommandError {
+            class: Class::Environment,
+            message: String::new(),
+            hint: String::new(),
+        }),
     }
 }
 
@@ -71,7 +77,10 @@ fn git() -> Finding {
         Ok(output) if output.status.success() => {
             good("git", String::from_utf8_lossy(&output.stdout).trim().to_owned())
         }
-        _ => bad("git", &CommandError::environment("git does not answer", "install it: apt-get install git")),
+        _ => bad(
+            "git",
+            &CommandError::environment("git does not answer", "install it: apt-get install git"),
+        ),
     }
 }
 

@@ -31,7 +31,10 @@ pub(crate) fn run(args: &InitArgs) -> Result<(), CommandError> {
     let path = args.folder.join(PATH);
     let shown = path.display();
     let failed = |error: std::io::Error| {
-        CommandError::environment(format!("cannot write {shown}: {error}"), "check the folder's permissions")
+        CommandError::environment(
+            format!("cannot write {shown}: {error}"),
+            "check the folder's permissions",
+        )
     };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;

@@ -47,7 +47,8 @@ fn is_wanted(args: &LogsArgs, state: &RunState, key: &JobKey, path: &StepPath) -
         *wanted == key.0 || state.jobs.get(key).is_some_and(|job| job.id == *wanted)
     });
     let step_fits = args.step.as_ref().is_none_or(|wanted| {
-        let planned = state.jobs.get(key).and_then(|job| state.planned(job)).and_then(|job| job.step(path));
+        let planned =
+            state.jobs.get(key).and_then(|job| state.planned(job)).and_then(|job| job.step(path));
         *wanted == path.to_string() || planned.is_some_and(|step| step.id == *wanted)
     });
     job_fits && step_fits

@@ -37,7 +37,8 @@ async fn known(store: &Store, model: &str) -> Result<String, CommandError> {
         return Ok(model.to_owned());
     }
     let hint = match names.as_slice() {
-        [] => "this store has no model yet; `pawl/gate` registers the models that it judges".to_owned(),
+        [] => "this store has no model yet; `pawl/gate` registers the models that it judges"
+            .to_owned(),
         _ => format!("there are: {}", names.join(", ")),
     };
     Err(CommandError::input(format!("there is no model {model}"), hint))
@@ -66,7 +67,8 @@ fn show(name: &str, versions: &[ModelVersion], aliases: &[Alias]) -> Result<(), 
             .filter(|alias| alias.version == version.version)
             .map(|alias| alias.alias.as_str())
             .collect();
-        let verdict = if version.lineage.verdict.is_empty() { "-" } else { &version.lineage.verdict };
+        let verdict =
+            if version.lineage.verdict.is_empty() { "-" } else { &version.lineage.verdict };
         print(&format!(
             "  v{:<4} {:<12} {}  {}  {}",
             version.version,

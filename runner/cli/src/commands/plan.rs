@@ -33,13 +33,19 @@ fn show(plan: &Plan) -> Result<(), CommandError> {
 }
 
 fn job_lines(job: &PlannedJob) -> Vec<String> {
-    let needs = if job.needs.is_empty() { String::new() } else { format!("  after {}", job.needs.join(", ")) };
+    let needs = if job.needs.is_empty() {
+        String::new()
+    } else {
+        format!("  after {}", job.needs.join(", "))
+    };
     let image = job.image.source();
     match &job.instances {
         None => vec![format!("  {}  (matrix known at run time)  in {image}{needs}", job.id)],
         Some(instances) => instances
             .iter()
-            .map(|instance| format!("  {}  in {image}{needs}", default_job_name(&job.id, &instance.matrix)))
+            .map(|instance| {
+                format!("  {}  in {image}{needs}", default_job_name(&job.id, &instance.matrix))
+            })
             .collect(),
     }
 }

@@ -11,6 +11,7 @@ use pawl_core::contexts::Secrets;
 use pawl_core::event::{Conclusion, Recorded};
 use pawl_core::ids::RunId;
 use pawl_core::plan::Plan;
+use pawl_core::planner::HOST_LABEL;
 use pawl_core::ports::{Clock, Journal, RunFacts};
 use pawl_core::state::RunState;
 use pawl_engine::cancel::Cancel;
@@ -38,6 +39,10 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let order = order::read(args)?;
     let store = store::open(&args.store)?;
     let engine = compose::engine(&store, limits(args))?;
+    if order.plans.iter().flat_map(|plan| &plan.jobs).any(|job| job.image.source() != HOST_LABEL) {
+        // Before anything is written: without an engine there is no run.
+        engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
+    }
     let mut all_succeeded = true;
     for plan in &order.plans {
         let conclusion = Box::pin(run_plan(args, &order, plan.clone(), &engine, &cancel)).await?;
@@ -57,7 +62,9 @@ fn limits(args: &RunArgs) -> Limits {
 
 /// Ctrl-C cancels in order; a second one at once; a third ends this process, and `--resume` cleans up.
 fn watch_signals(cancel: &Cancel) -> Result<(), CommandError> {
-    let failed = |error: std::io::Error| CommandError::environment(format!("cannot watch signals: {error}"), "");
+    let failed = |error: std::io::Error| {
+        CommandError::environment(format!("cannot watch signals: {error}"), "")
+    };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let cancel = cancel.clone();
@@ -100,7 +107,12 @@ async fn run_plan(
     end(outcome, shown).await
 }
 
-async fn resume(args: &RunArgs, store: &Store, run: RunId, cancel: &Cancel) -> Result<(), CommandError> {
+async fn resume(
+    args: &RunArgs,
+    store: &Store,
+    run: RunId,
+    cancel: &Cancel,
+) -> Result<(), CommandError> {
     let events = store.journal.load(&run, 0).await?;
     let known = RunState::fold(&events).map_err(CommandError::internal)?;
     if let Some(conclusion) = known.conclusion {
@@ -114,14 +126,17 @@ async fn resume(args: &RunArgs, store: &Store, run: RunId, cancel: &Cancel) -> R
     let secrets = Secrets(secrets(&args.secret_file, &args.secret)?);
     let (sender, receiver) = mpsc::channel(SINK_EVENTS);
     let shown = tokio::spawn(show(args.json, args.verbose, known, receiver));
-    let outcome = Box::pin(engine.resume(ResumeOrder { run, secrets, facts }, sender, cancel)).await;
+    let outcome =
+        Box::pin(engine.resume(ResumeOrder { run, secrets, facts }, sender, cancel)).await;
     result(end(outcome, shown).await?)
 }
 
 fn result(conclusion: Conclusion) -> Result<(), CommandError> {
     match conclusion {
         Conclusion::Success | Conclusion::Skipped => Ok(()),
-        Conclusion::Failure | Conclusion::Cancelled | Conclusion::Lost => Err(CommandError::failed()),
+        Conclusion::Failure | Conclusion::Cancelled | Conclusion::Lost => {
+            Err(CommandError::failed())
+        }
     }
 }
 
@@ -142,7 +157,12 @@ fn already_over(
 }
 
 /// Shows events as they come; gives back the last state.
-async fn show(json: bool, verbose: bool, mut state: RunState, mut events: mpsc::Receiver<Recorded>) {
+async fn show(
+    json: bool,
+    verbose: bool,
+    mut state: RunState,
+    mut events: mpsc::Receiver<Recorded>,
+) {
     let mut sink = output::sink(json, verbose, true);
     let mut redraw = tokio::time::interval(REDRAW);
     loop {
@@ -189,11 +209,16 @@ fn engine_error(error: &EngineError) -> CommandError {
         ErrorClass::Environment => Class::Environment,
         ErrorClass::Ours => Class::Internal,
     };
-    CommandError { class, message: error.to_string(), hint: error.hint().unwrap_or_default().to_owned() }
+    CommandError {
+        class,
+        message: error.to_string(),
+        hint: error.hint().unwrap_or_default().to_owned(),
+    }
 }
 
 fn facts_of(plan: &Plan, run: &RunId, actor: &str) -> RunFacts {
-    let text = |name: &str| plan.github.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    let text =
+        |name: &str| plan.github.get(name).and_then(|value| value.as_str()).unwrap_or_default();
     RunFacts {
         run: run.0.clone(),
         workflow: plan.workflow.clone(),
@@ -208,7 +233,8 @@ fn facts_of(plan: &Plan, run: &RunId, actor: &str) -> RunFacts {
 
 /// The exact command that repeats a run. Secrets are named, their values never shown.
 fn reproduce(plan: &Plan) -> String {
-    let text = |name: &str| plan.github.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    let text =
+        |name: &str| plan.github.get(name).and_then(|value| value.as_str()).unwrap_or_default();
     let mut words = vec!["pawl".to_owned(), "run".to_owned(), quoted(&plan.file)];
     words.push(format!("--event {}", quoted(text("event_name"))));
     words.push(format!("--workspace {}", quoted(&plan.source)));
@@ -218,8 +244,16 @@ fn reproduce(plan: &Plan) -> String {
             words.push(format!("--input {}", quoted(&format!("{name}={value}"))));
         }
     }
-    words.extend(plan.vars.iter().map(|(name, value)| format!("--var {}", quoted(&format!("{name}={value}")))));
-    words.extend(plan.outer_env.iter().map(|(name, value)| format!("--env {}", quoted(&format!("{name}={value}")))));
+    words.extend(
+        plan.vars
+            .iter()
+            .map(|(name, value)| format!("--var {}", quoted(&format!("{name}={value}")))),
+    );
+    words.extend(
+        plan.outer_env
+            .iter()
+            .map(|(name, value)| format!("--env {}", quoted(&format!("{name}={value}")))),
+    );
     words.extend(plan.secrets.iter().map(|name| format!("--secret {name}")));
     words.join(" ")
 }

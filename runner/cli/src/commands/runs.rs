@@ -34,7 +34,8 @@ fn to_json(run: &RunSummary) -> serde_json::Value {
 }
 
 fn line(run: &RunSummary) -> String {
-    let took = run.finished_ms.map(|end| duration(u64::try_from(end - run.requested_ms).unwrap_or(0)));
+    let took =
+        run.finished_ms.map(|end| duration(u64::try_from(end - run.requested_ms).unwrap_or(0)));
     let how = run.conclusion.map_or("not finished", |conclusion| conclusion.as_str());
     format!(
         "{}  {:<12} {:<10} {}  {}  by {}",

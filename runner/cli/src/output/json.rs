@@ -79,7 +79,12 @@ fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
     }
 }
 
-fn add_place(line: &mut Map<String, Value>, state: &RunState, key: &JobKey, step: Option<&StepPath>) {
+fn add_place(
+    line: &mut Map<String, Value>,
+    state: &RunState,
+    key: &JobKey,
+    step: Option<&StepPath>,
+) {
     let Some((plan, job)) = state.plan.as_ref().zip(state.jobs.get(key)) else { return };
     let Some(planned) = plan.job(&job.id) else { return };
     line.insert("job".to_owned(), json!(job.id));
@@ -127,7 +132,14 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
             json!({ "attempt": attempt, "outcome": outcome, "reason": reason, "not_before": rfc3339(*not_before_ms) })
         }
         RunEvent::StepFinished {
-            attempt, outcome, conclusion, exit_code, duration_ms, reason, effects, ..
+            attempt,
+            outcome,
+            conclusion,
+            exit_code,
+            duration_ms,
+            reason,
+            effects,
+            ..
         } => {
             let mut details = json!({
                 "attempt": attempt, "outcome": outcome, "conclusion": conclusion, "exit_code": exit_code,
@@ -144,7 +156,9 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         RunEvent::JobCancelRequested { reason, .. } | RunEvent::CancelRequested { reason } => {
             json!({ "reason": reason })
         }
-        RunEvent::RunFinished { conclusion } => json!({ "conclusion": conclusion, "jobs": report(state) }),
+        RunEvent::RunFinished { conclusion } => {
+            json!({ "conclusion": conclusion, "jobs": report(state) })
+        }
         RunEvent::JobStarted { .. }
         | RunEvent::JobReady { .. }
         | RunEvent::JobClosed { .. }
@@ -203,8 +217,15 @@ pub(crate) fn job_name(state: &RunState, planned: &PlannedJob, job: &JobState) -
 }
 
 /// The shown name of a step.
-pub(crate) fn step_name(state: &RunState, planned: &PlannedJob, job: &JobState, path: &StepPath) -> String {
-    let (Some(plan), Some(step)) = (&state.plan, planned.step(path)) else { return path.to_string() };
+pub(crate) fn step_name(
+    state: &RunState,
+    planned: &PlannedJob,
+    job: &JobState,
+    path: &StepPath,
+) -> String {
+    let (Some(plan), Some(step)) = (&state.plan, planned.step(path)) else {
+        return path.to_string();
+    };
     // Only a name with an expression needs contexts.
     if step.name.as_ref().is_none_or(pawl_core::expr::Template::is_literal) {
         return resolve::step_name(step, None);

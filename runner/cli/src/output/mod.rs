@@ -26,7 +26,8 @@ pub(crate) fn sink(json: bool, verbose: bool, live: bool) -> Box<dyn Sink> {
     }
     let is_terminal = std::io::stdout().is_terminal();
     let color = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
+    let width =
+        std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
     let style = Style { color, live: live && is_terminal, verbose, width };
     Box::new(TerminalSink::new(out, style))
 }
@@ -35,7 +36,10 @@ pub(crate) fn sink(json: bool, verbose: bool, live: bool) -> Box<dyn Sink> {
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CommandError::environment(format!("cannot write the output: {error}"), "check where it goes"))
+            Err(CommandError::environment(
+                format!("cannot write the output: {error}"),
+                "check where it goes",
+            ))
         }
         _ => Ok(()),
     }

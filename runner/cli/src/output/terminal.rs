@@ -102,7 +102,9 @@ impl<W: Write + Send> TerminalSink<W> {
         let name = step_name(state, planned, job, path);
         let note = match (outcome, conclusion, &step.reason) {
             (Conclusion::Success, ..) => duration(step.duration_ms),
-            (Conclusion::Skipped, ..) => step.reason.clone().unwrap_or_else(|| "skipped".to_owned()),
+            (Conclusion::Skipped, ..) => {
+                step.reason.clone().unwrap_or_else(|| "skipped".to_owned())
+            }
             (_, Conclusion::Success, reason) => {
                 format!("{} (continue-on-error)", reason.clone().unwrap_or_default())
             }
@@ -143,12 +145,20 @@ impl<W: Write + Send> TerminalSink<W> {
         for (key, job) in &state.jobs {
             let shown = job.conclusion.unwrap_or(Conclusion::Lost);
             let took: u64 = job.steps.values().map(|step| step.duration_ms).sum();
-            let line = format!("{} {}  {}", self.mark(shown), shown_job(state, key), self.paint("90", &duration(took)));
+            let line = format!(
+                "{} {}  {}",
+                self.mark(shown),
+                shown_job(state, key),
+                self.paint("90", &duration(took))
+            );
             self.line(&line);
         }
         let took = duration(u64::try_from(state.last_ms - state.requested_ms).unwrap_or(0));
         let run = state.run.as_ref().map(|run| run.0.clone()).unwrap_or_default();
-        let word = self.paint(if conclusion == Conclusion::Success { "1;32" } else { "1;31" }, conclusion.as_str());
+        let word = self.paint(
+            if conclusion == Conclusion::Success { "1;32" } else { "1;31" },
+            conclusion.as_str(),
+        );
         self.line(&format!("run {run}: {word} in {took}"));
         if conclusion != Conclusion::Success {
             self.line(&format!("the whole log: pawl logs {run}"));
@@ -167,9 +177,11 @@ impl<W: Write + Send> TerminalSink<W> {
     }
 
     fn foot_line(&self, state: &RunState, key: &JobKey, job: &JobState, now_ms: i64) -> String {
-        let running = job.steps.iter().rev().find(|(_, step)| {
-            matches!(step.phase, StepPhase::Intended | StepPhase::Running)
-        });
+        let running = job
+            .steps
+            .iter()
+            .rev()
+            .find(|(_, step)| matches!(step.phase, StepPhase::Intended | StepPhase::Running));
         let (name, since) = match (running, state.planned(job)) {
             (Some((path, step)), Some(planned)) => {
                 (step_name(state, planned, job, path), step.intended_ms)
@@ -180,7 +192,8 @@ impl<W: Write + Send> TerminalSink<W> {
         let last = last.and_then(VecDeque::back).map_or("", String::as_str);
         let took = duration(u64::try_from(now_ms - since).unwrap_or(0));
         let text = format!("… {} › {name} {took}  {last}", shown_job(state, key));
-        let plain: String = text.chars().filter(|c| !c.is_control()).take(self.style.width).collect();
+        let plain: String =
+            text.chars().filter(|c| !c.is_control()).take(self.style.width).collect();
         self.paint("36", &plain)
     }
 }
@@ -197,18 +210,22 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
             RunEvent::RunResumed => self.line("resumed"),
             RunEvent::Log { job, step, text, .. } => self.log(state, job, step, text),
             RunEvent::StepAnnotated { job, annotation, .. } => {
-                let place = annotation.file.as_ref().map_or(String::new(), |file| match annotation.line {
-                    Some(line) => format!("{file}:{line}: "),
-                    None => format!("{file}: "),
-                });
-                let text = format!("{:?}: {place}{}", annotation.level, annotation.message).to_lowercase();
+                let place =
+                    annotation.file.as_ref().map_or(String::new(), |file| match annotation.line {
+                        Some(line) => format!("{file}:{line}: "),
+                        None => format!("{file}: "),
+                    });
+                let text =
+                    format!("{:?}: {place}{}", annotation.level, annotation.message).to_lowercase();
                 self.heading(state, job);
                 self.line(&format!("    {text}"));
             }
             RunEvent::StepRetried { job, step, attempt, reason, .. } => {
                 self.heading(state, job);
                 self.tails.remove(&(job.clone(), step.clone()));
-                self.line(&format!("  ↻ attempt {attempt} did not succeed ({reason}); it is tried again"));
+                self.line(&format!(
+                    "  ↻ attempt {attempt} did not succeed ({reason}); it is tried again"
+                ));
             }
             RunEvent::StepFinished { job, step, .. } => self.step_finished(state, job, step),
             RunEvent::JobFinished { job, .. } => self.job_finished(state, job),
@@ -273,7 +290,11 @@ mod tests {
     #[test]
     fn durations_read_like_speech() {
         for (ms, text) in [
-            (0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_999, "59.9 s"), (125_000, "2 min 5 s"),
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1000, "1.0 s"),
+            (59_999, "59.9 s"),
+            (125_000, "2 min 5 s"),
             (3_780_000, "1 h 3 min"),
         ] {
             assert_eq!(duration(ms), text);

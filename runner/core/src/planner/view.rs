@@ -6,7 +6,7 @@ use crate::resolve::{default_job_name, step_name};
 use serde_json::{Map, Value as Json, json};
 
 /// `{"workflow","jobs":[{"id","name","matrix","needs":[…],"steps":[…]}],"hash"}`. A job whose matrix is known only while
-/// jobs run has one entry with `"matrix": null`. Names are evaluated as far as they are known.
+/// jobs run has one entry with `"matrix": null`, and so has a job without one. Names are evaluated as far as they are known.
 pub fn plan_view(plan: &Plan) -> Json {
     let jobs: Vec<Json> = plan.jobs.iter().flat_map(|job| job_entries(plan, job)).collect();
     json!({ "workflow": plan.workflow, "jobs": jobs, "hash": plan.hash() })
@@ -37,7 +37,7 @@ fn job_entry(plan: &Plan, job: &PlannedJob, instance: Option<&JobInstance>) -> J
     json!({
         "id": job.id,
         "name": name,
-        "matrix": matrix,
+        "matrix": matrix.filter(|values| !values.is_empty()),
         "needs": job.needs,
         "runs-on": job.runs_on,
         "image": shown(&job.image, &contexts),

@@ -253,7 +253,8 @@ async fn a_killed_runners_half_written_frames_do_no_harm() {
 #[tokio::test]
 async fn what_was_printed_while_no_runner_lived_is_not_lost() {
     let mut subject = Subject::open(Kind::Docker).await;
-    let body = "until [ -e go ]; do sleep 0.02; done; seq 1 100000; echo o=1 >$GITHUB_OUTPUT; : >done";
+    let body =
+        "until [ -e go ]; do sleep 0.02; done; seq 1 100000; echo o=1 >$GITHUB_OUTPUT; : >done";
     let step = subject.script(0, body);
     subject.executor.start(&step).await.unwrap();
     // A handle that knows no job: the old one and its connection are gone.
