@@ -49,9 +49,6 @@ pub enum ModelError {
     /// User: the file contradicts itself.
     #[error("the model file is wrong: {0}")]
     Invalid(String),
-    /// User: a row does not fit the model.
-    #[error("the row does not fit the model: {0}")]
-    Row(String),
 }
 
 /// Which algorithm made a model.

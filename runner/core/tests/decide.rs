@@ -94,14 +94,14 @@ fn plan_of(jobs: Vec<PlannedJob>) -> Plan {
 const CONDITIONS: [Option<&str>; 5] =
     [None, None, Some("always()"), Some("failure()"), Some("false")];
 
+/// A job in numbers: which earlier jobs it needs, its instances, its condition, and each step's condition and inner steps.
+type Draft = (Vec<bool>, usize, usize, Vec<(usize, usize)>);
+
 fn plans() -> impl Strategy<Value = Plan> {
     let steps = prop::collection::vec((0..CONDITIONS.len(), 0..3usize), 1..5);
     let one = (prop::collection::vec(any::<bool>(), 6), 1..4usize, 0..CONDITIONS.len(), steps);
     prop::collection::vec(one, 1..6).prop_map(|jobs| {
-        let make = |(id, (edges, instances, condition, steps)): (
-            usize,
-            (Vec<bool>, usize, usize, Vec<(usize, usize)>),
-        )| {
+        let make = |(id, (edges, instances, condition, steps)): (usize, Draft)| {
             let needs: Vec<usize> = (0..id).filter(|need| edges[*need]).collect();
             let steps = steps
                 .into_iter()
