@@ -10,7 +10,12 @@ use crate::span::Spanned;
 use crate::yaml::{Entry, Kind, Node};
 use std::collections::HashMap;
 
-const JOB_KEYS: &[&str] = &[
+pub(super) const RUNS_ON_KEYS: &[&str] = &["group", "labels"];
+pub(super) const STRATEGY_KEYS: &[&str] = &["matrix", "fail-fast", "max-parallel"];
+pub(super) const ENVIRONMENT_KEYS: &[&str] = &["name", "url", "deployment"];
+pub(super) const DEFAULTS_KEYS: &[&str] = &["run"];
+pub(super) const RUN_DEFAULTS_KEYS: &[&str] = &["shell", "working-directory"];
+pub(super) const JOB_KEYS: &[&str] = &[
     "name",
     "needs",
     "if",
@@ -158,7 +163,7 @@ fn needs(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<String>> {
 fn runs_on(reader: &mut Reader<'_>, node: &Node) -> RunsOn {
     let labels = match node.kind {
         Kind::Map => {
-            let fields = reader.fields(node, &["group", "labels"]);
+            let fields = reader.fields(node, RUNS_ON_KEYS);
             if let Some(group) = fields.and_then(|fields| fields.entry("group")) {
                 let help = "name labels instead: they are mapped to images";
                 reader.not_supported(group.key_span, "'runs-on.group'", help);
@@ -188,7 +193,7 @@ fn label_list(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<crate::expr::
 
 fn strategy(reader: &mut Reader<'_>, fields: Fields<'_>) -> Strategy {
     let Some(node) = fields.get("strategy") else { return Strategy::default() };
-    let Some(inner) = reader.fields(node, &["matrix", "fail-fast", "max-parallel"]) else {
+    let Some(inner) = reader.fields(node, STRATEGY_KEYS) else {
         return Strategy::default();
     };
     let max_parallel = inner.get("max-parallel").and_then(|node| {
@@ -307,7 +312,7 @@ fn environment(
     if node.is_scalar() {
         return reader.template(node, availability::JOB);
     }
-    let inner = reader.fields(node, &["name", "url", "deployment"])?;
+    let inner = reader.fields(node, ENVIRONMENT_KEYS)?;
     if let Some(url) = inner.get("url") {
         reader.template(url, availability::STEP);
     }
@@ -330,9 +335,9 @@ fn outputs(reader: &mut Reader<'_>, fields: Fields<'_>) -> Texts {
 pub(crate) fn defaults(reader: &mut Reader<'_>, fields: Fields<'_>, allowed: Allowed) -> Defaults {
     let run = fields
         .get("defaults")
-        .and_then(|node| reader.fields(node, &["run"]))
+        .and_then(|node| reader.fields(node, DEFAULTS_KEYS))
         .and_then(|inner| inner.get("run"))
-        .and_then(|node| reader.fields(node, &["shell", "working-directory"]));
+        .and_then(|node| reader.fields(node, RUN_DEFAULTS_KEYS));
     let Some(run) = run else { return Defaults::default() };
     let shell = run.get("shell").and_then(|node| {
         let shell = reader.non_empty_template(node, allowed)?;

@@ -7,6 +7,7 @@ mod jobs;
 pub mod model;
 mod needs;
 pub(crate) mod reader;
+pub mod schema;
 pub(crate) mod steps;
 mod triggers;
 
@@ -117,12 +118,13 @@ fn permissions(reader: &mut Reader<'_>, fields: Fields<'_>) {
     }
 }
 
+const CONCURRENCY_KEYS: &[&str] = &["group", "cancel-in-progress", "queue"];
+
 /// `concurrency` of a workflow or job: known, and not carried out.
 fn concurrency(reader: &mut Reader<'_>, fields: Fields<'_>) {
     let Some(entry) = fields.entry("concurrency") else { return };
     if entry.value.kind == yaml::Kind::Map {
-        let known = ["group", "cancel-in-progress", "queue"];
-        if let Some(inner) = reader.fields(&entry.value, &known) {
+        if let Some(inner) = reader.fields(&entry.value, CONCURRENCY_KEYS) {
             reader.required(inner, "group");
         }
     }

@@ -11,10 +11,10 @@ use indexmap::IndexMap;
 use std::collections::HashMap;
 
 /// Longest script, characters: GitHub's limit.
-const MAX_SCRIPT: usize = 21_000;
+pub(super) const MAX_SCRIPT: usize = 21_000;
 
 /// Most attempts that `retry` may ask for: more is a loop, not a retry.
-const MAX_ATTEMPTS: f64 = 100.0;
+pub(super) const MAX_ATTEMPTS: f64 = 100.0;
 
 /// Longest pause before the second attempt: the engine doubles it up to this.
 const MAX_BACKOFF_MS: f64 = 300_000.0;
@@ -51,7 +51,8 @@ impl Surroundings {
     }
 }
 
-const STEP_KEYS: &[&str] = &[
+pub(super) const RETRY_KEYS: &[&str] = &["attempts", "backoff", "on"];
+pub(super) const STEP_KEYS: &[&str] = &[
     "id",
     "if",
     "name",
@@ -226,11 +227,13 @@ fn run(
     Some(StepAction::Run { script, node: node.clone(), shell, working_directory })
 }
 
+/// Shells that are named by a word.
+pub(super) const SHELLS: &[&str] = &["bash", "sh", "python", "pwsh", "powershell", "cmd"];
+
 /// Reports a shell that is neither known nor a command with `{0}`. `None` is one that is not known yet.
 pub(crate) fn check_shell(reader: &mut Reader<'_>, shell: &Option<String>, span: Span) {
-    const KNOWN: [&str; 6] = ["bash", "sh", "python", "pwsh", "powershell", "cmd"];
     let Some(shell) = shell else { return };
-    if KNOWN.contains(&shell.as_str()) || shell.contains("{0}") {
+    if SHELLS.contains(&shell.as_str()) || shell.contains("{0}") {
         return;
     }
     let message = format!("Invalid shell option '{}'", shorten(shell));
@@ -306,7 +309,7 @@ pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
 
 /// `retry: {attempts: 3, backoff: 10s, on: [failure, timeout, lost]}`
 fn retry(reader: &mut Reader<'_>, node: &Node) -> Option<Retry> {
-    let fields = reader.fields(node, &["attempts", "backoff", "on"])?;
+    let fields = reader.fields(node, RETRY_KEYS)?;
     let attempts = reader.required(fields, "attempts")?;
     let count = crate::yaml::number(&attempts.text)
         .filter(|count| attempts.kind == Kind::Int && (1.0..=MAX_ATTEMPTS).contains(count));

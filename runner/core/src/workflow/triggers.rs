@@ -11,10 +11,10 @@ use crate::yaml::{Entry, Kind, Node};
 use indexmap::IndexMap;
 
 /// An event of GitHub: its name, its keys, and its activity types (empty: any, or none).
-struct Event {
-    name: &'static str,
-    keys: &'static [&'static str],
-    types: &'static [&'static str],
+pub(super) struct Event {
+    pub(super) name: &'static str,
+    pub(super) keys: &'static [&'static str],
+    pub(super) types: &'static [&'static str],
 }
 
 const TYPES: &[&str] = &["types"];
@@ -55,7 +55,7 @@ const PULL_TYPES: &[&str] = &[
 const COMMENT_TYPES: &[&str] = &["created", "edited", "deleted"];
 const CARD_TYPES: &[&str] = &["created", "moved", "converted", "edited", "deleted"];
 
-const EVENTS: &[Event] = &[
+pub(super) const EVENTS: &[Event] = &[
     event("branch_protection_rule", TYPES, COMMENT_TYPES),
     event("check_run", TYPES, &["created", "rerequested", "completed", "requested_action"]),
     event("check_suite", TYPES, &["completed"]),
@@ -269,6 +269,8 @@ fn filter(reader: &mut Reader<'_>, fields: Fields<'_>, key: &str) -> Option<Filt
     Some(Filter { ignore: plain.is_none(), patterns })
 }
 
+pub(super) const SCHEDULE_KEYS: &[&str] = &["cron", "timezone"];
+
 fn crons(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Spanned<String>> {
     if entry.value.kind != Kind::Seq {
         reader.wrong_type(&entry.value, "a sequence of mappings with 'cron'");
@@ -276,7 +278,7 @@ fn crons(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Spanned<String>> {
     }
     let mut crons = Vec::new();
     for item in &entry.value.items {
-        let Some(fields) = reader.fields(item, &["cron", "timezone"]) else { continue };
+        let Some(fields) = reader.fields(item, SCHEDULE_KEYS) else { continue };
         if let Some(zone) = fields.entry("timezone") {
             let help = "give the time in UTC";
             reader.not_supported(zone.key_span, "'timezone' of a schedule", help);
@@ -302,8 +304,12 @@ fn inputs(reader: &mut Reader<'_>, node: &Node, event: &str) -> IndexMap<String,
     inputs
 }
 
-const INPUT_KEYS: &[&str] =
+pub(super) const INPUT_KEYS: &[&str] =
     &["description", "deprecationMessage", "type", "required", "default", "options"];
+pub(super) const INPUT_TYPES: &[&str] = &["string", "boolean", "number", "choice", "environment"];
+pub(super) const CALLED_INPUT_TYPES: &[&str] = &["string", "boolean", "number"];
+pub(super) const OUTPUT_KEYS: &[&str] = &["description", "value"];
+pub(super) const SECRET_KEYS: &[&str] = &["description", "required"];
 
 fn input(reader: &mut Reader<'_>, entry: &Entry, called: bool) -> InputDeclaration {
     let mut declaration = InputDeclaration {
@@ -347,11 +353,7 @@ fn input_type(reader: &mut Reader<'_>, node: &Node, fields: Fields<'_>, called: 
             InputType::Choice(options.into_iter().map(|option| option.value).collect())
         }
         other => {
-            let known: &[&str] = if called {
-                &["string", "boolean", "number"]
-            } else {
-                &["string", "boolean", "number", "choice", "environment"]
-            };
+            let known = if called { CALLED_INPUT_TYPES } else { INPUT_TYPES };
             let message = format!("Unexpected value '{}'", shorten(other));
             let help = suggestion(other, known);
             reader.error_with_help(Code::InvalidValue, node.span, message, help);
@@ -374,7 +376,7 @@ fn outputs(reader: &mut Reader<'_>, node: &Node) -> Texts {
     let mut outputs = Texts::new();
     for entry in reader.entries(node) {
         reader.id(&entry.key, entry.key_span, "output");
-        let Some(fields) = reader.fields(&entry.value, &["description", "value"]) else { continue };
+        let Some(fields) = reader.fields(&entry.value, OUTPUT_KEYS) else { continue };
         let Some(value) = reader.required(fields, "value") else { continue };
         if let Some(value) = reader.template(value, availability::CALL_OUTPUT) {
             outputs.insert(entry.key.clone(), value);
@@ -388,7 +390,7 @@ fn secrets(reader: &mut Reader<'_>, node: &Node) -> IndexMap<String, bool> {
     for entry in reader.entries(node) {
         let mut required = false;
         if entry.value.kind != Kind::Null {
-            let fields = reader.fields(&entry.value, &["description", "required"]);
+            let fields = reader.fields(&entry.value, SECRET_KEYS);
             let flag = fields.and_then(|fields| fields.get("required"));
             required = flag.and_then(|node| reader.flag(node)).unwrap_or(false);
         }
