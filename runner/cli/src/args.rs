@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     /// Return a service to an earlier revision
     Rollback(RollbackArgs),
+    /// Evaluate an expression of the workflow language
+    Eval(EvalArgs),
     /// List, explain and run built-in actions
     #[command(subcommand)]
     Actions(ActionsCommand),
@@ -291,6 +293,20 @@ pub(crate) struct ActionRunArgs {
     pub(crate) store: StoreArgs,
 }
 
+/// `pawl eval`
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// The expression, without `${{ }}`
+    #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+    pub(crate) expression: Option<String>,
+    /// A JSON file whose keys are the contexts
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub(crate) context: Option<PathBuf>,
+    /// Read one {"expr", "contexts"} a line from stdin, and answer one a line
+    #[arg(long)]
+    pub(crate) batch: bool,
+}
+
 /// `pawl doctor`
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -349,6 +365,7 @@ impl Command {
             Self::Actions(ActionsCommand::Run(args)) => args.json,
             Self::Doctor(args) => args.json,
             Self::Completions(_)
+            | Self::Eval(_)
             | Self::Agent
             | Self::JobAction { .. }
             | Self::Serve(_)

@@ -78,6 +78,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Replay(args) => commands::replay::run(&args).await,
         Command::Models(args) => commands::models::run(&args).await,
         Command::Rollback(args) => commands::rollback::run(&args).await,
+        Command::Eval(args) => commands::eval::run(&args),
         Command::Actions(command) => commands::actions::run(&command).await,
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Completions(args) => commands::completions::run(&args),

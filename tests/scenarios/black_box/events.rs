@@ -107,6 +107,7 @@ jobs:
     runs-on: ubuntu-latest
     strategy:
       fail-fast: false
+      fail-fast: false
       matrix:
         size: [1, 2]
         kind: [a, b]

@@ -61,7 +61,7 @@ the whole log: pawl logs [RUN]
         .run();
     logs.code(0).stdout_is("== make (1) › Say 1\nhello\n== make (2) › Say 2\nhello\n");
     let runs = Pawl::new(&project).args(["runs"]).store(project.store()).run();
-    runs.code(0).stdout_is("[RUN]  failure      [DURATION]      ci.yml  push  by tester\n");
+    runs.code(0).stdout_is("[RUN]  failure      [DURATION]  ci.yml  push  by tester\n");
 }
 
 #[test]

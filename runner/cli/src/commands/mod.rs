@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod job_action;
 pub(crate) mod logs;

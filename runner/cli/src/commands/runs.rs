@@ -38,7 +38,7 @@ fn line(run: &RunSummary) -> String {
         run.finished_ms.map(|end| duration(u64::try_from(end - run.requested_ms).unwrap_or(0)));
     let how = run.conclusion.map_or("not finished", |conclusion| conclusion.as_str());
     format!(
-        "{}  {:<12} {:<10} {}  {}  by {}",
+        "{}  {:<12} {}  {}  {}  by {}",
         run.run,
         how,
         took.unwrap_or_else(|| "-".to_owned()),
