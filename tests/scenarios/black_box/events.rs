@@ -107,7 +107,6 @@ jobs:
     runs-on: ubuntu-latest
     strategy:
       fail-fast: false
-      fail-fast: false
       matrix:
         size: [1, 2]
         kind: [a, b]
