@@ -2,6 +2,7 @@
 
 use crate::args::LogsArgs;
 use crate::error::CommandError;
+use crate::output::escape::harmless;
 use crate::output::json::{event_line, job_name, step_name};
 use crate::output::print;
 use crate::store;
@@ -9,6 +10,7 @@ use pawl_core::event::{Recorded, RunEvent};
 use pawl_core::ids::{JobKey, StepPath};
 use pawl_core::ports::Journal;
 use pawl_core::state::RunState;
+use std::io::IsTerminal;
 
 /// Prints the log of a run, folded open.
 pub(crate) async fn run(args: &LogsArgs) -> Result<(), CommandError> {
@@ -18,6 +20,7 @@ pub(crate) async fn run(args: &LogsArgs) -> Result<(), CommandError> {
     let mut state = RunState::new();
     let mut last: Option<(JobKey, StepPath)> = None;
     let mut printed = false;
+    let is_terminal = std::io::stdout().is_terminal();
     for recorded in &events {
         state.apply(recorded).map_err(CommandError::internal)?;
         let RunEvent::Log { job, step, text, .. } = &recorded.event else { continue };
@@ -34,7 +37,10 @@ pub(crate) async fn run(args: &LogsArgs) -> Result<(), CommandError> {
             print(&heading(&state, recorded))?;
             last = Some(place);
         }
-        print(text)?;
+        match is_terminal {
+            true => print(&harmless(text, true))?,
+            false => print(text)?,
+        }
     }
     if !printed && !args.json {
         print("nothing was printed there")?;

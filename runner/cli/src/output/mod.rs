@@ -1,5 +1,6 @@
 //! What a person or a script sees of a run: folds over its events.
 
+pub(crate) mod escape;
 pub(crate) mod json;
 pub(crate) mod terminal;
 

@@ -4,6 +4,7 @@
 //! is shown as it comes, behind the job's name.
 
 use super::Sink;
+use super::escape::harmless;
 use super::json::{job_name, step_name};
 use pawl_core::event::{Conclusion, Recorded, RunEvent};
 use pawl_core::ids::{JobKey, StepPath};
@@ -80,6 +81,7 @@ impl<W: Write + Send> TerminalSink<W> {
     }
 
     fn log(&mut self, state: &RunState, key: &JobKey, step: &StepPath, text: &str) {
+        let text = harmless(text, self.style.color);
         if self.style.verbose {
             let prefix = self.paint("90", &format!("{} |", shown_job(state, key)));
             return self.line(&format!("{prefix} {text}"));
@@ -88,7 +90,7 @@ impl<W: Write + Send> TerminalSink<W> {
         if tail.len() == FAILED_LOG_LINES {
             tail.pop_front();
         }
-        tail.push_back(text.to_owned());
+        tail.push_back(text);
     }
 
     fn step_finished(&mut self, state: &RunState, key: &JobKey, path: &StepPath) {
