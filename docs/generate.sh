@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes the generated parts of the documents anew. The tests say when that is due.
 #
-#   sh docs/generate.sh                the references, from the program itself
+#   sh docs/generate.sh                the references and schemas, from the program itself
 #   sh docs/generate.sh --quickstart   also the README's output, from a real run of the quickstart
 #
 #   PAWL_BIN  the program [default: the development build, made here]
@@ -18,6 +18,10 @@ fi
 for part in cli diagnostics; do
     "$PAWL_BIN" reference "$part" >"docs/$part.md.new"
     mv "docs/$part.md.new" "docs/$part.md"
+done
+for name in $("$PAWL_BIN" reference schema); do
+    "$PAWL_BIN" reference schema "$name" >"schemas/$name.json.new"
+    mv "schemas/$name.json.new" "schemas/$name.json"
 done
 
 [ "${1:-}" = --quickstart ] || exit 0

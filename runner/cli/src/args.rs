@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Reference {
         /// Which part
         part: String,
+        /// Which schema
+        name: Option<String>,
     },
 }
 

@@ -86,6 +86,6 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::JobAction { name } => commands::job_action::run(&name),
         Command::Serve(args) => commands::serve::run(&args).await,
         Command::Proxy(args) => commands::proxy::run(&args).await,
-        Command::Reference { part } => commands::reference::run(&part),
+        Command::Reference { part, name } => commands::reference::run(&part, name.as_deref()),
     }
 }

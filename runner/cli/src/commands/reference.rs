@@ -1,21 +1,39 @@
 //! `pawl reference PART`: the generated references. Tests compare them with the committed files.
 
+mod schema;
+
 use crate::args::Cli;
 use crate::error::CommandError;
 use crate::output::print;
 use clap::CommandFactory;
 
-/// Prints one part.
-pub(crate) fn run(part: &str) -> Result<(), CommandError> {
+/// Prints one part; the part `schema` has a name besides, and lists the names without one.
+pub(crate) fn run(part: &str, name: Option<&str>) -> Result<(), CommandError> {
     match part {
+        "schema" => schema(name),
         "cli" => print(command_line().trim_end()),
         "actions" => print(pawl_actions::reference::markdown().trim_end()),
         "diagnostics" => print(diagnostics().trim_end()),
         other => Err(CommandError::input(
             format!("there is no reference of {other}"),
-            "the parts are cli, actions, diagnostics",
+            "the parts are cli, actions, diagnostics, schema",
         )),
     }
+}
+
+/// `schemas/NAME.json`, or the names, one a line.
+fn schema(name: Option<&str>) -> Result<(), CommandError> {
+    let Some(name) = name else {
+        return schema::ALL.iter().try_for_each(|(name, _)| print(name));
+    };
+    let found = schema::ALL.iter().find(|(known, _)| *known == name);
+    let (_, make) = found.ok_or_else(|| {
+        CommandError::input(
+            format!("there is no schema of {name}"),
+            "`pawl reference schema` names them all",
+        )
+    })?;
+    print(&format!("{:#}", make()))
 }
 
 /// `docs/cli.md`: the help text of every command.
