@@ -10,6 +10,7 @@ mod limits;
 mod planning;
 mod recovery;
 mod references;
+mod schemas;
 mod scripts;
 mod secrets;
 mod terminal;
