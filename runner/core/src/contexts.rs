@@ -1,12 +1,13 @@
 //! The contexts that expressions see at each place of a run: `github`, `env`, `steps`, `needs` and so on.
 
 use crate::event::Conclusion;
-use crate::expr::{Contexts, Object, Status, Template, Value};
-use crate::ids::StepPath;
+use crate::expr::{Condition, Contexts, Expr, Object, Status, Template, Value};
+use crate::ids::{JobKey, StepPath};
 use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
-use crate::state::{JobState, RunState, StepState};
+use crate::state::{JobState, RunState};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
+use std::path::Path;
 
 /// Secret values by name. They exist only here, in a step's environment and in the masker; `Debug` shows names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,60 @@ pub struct Scope<'a> {
     pub plan: &'a Plan,
     /// Its secrets.
     pub secrets: &'a Secrets,
+    /// Folder of the jobs' workspaces on the runner's host: a job that runs there sees its own in `github.workspace`.
+    pub workspaces: &'a Path,
+}
+
+/// Which steps some expressions look at. A job may have thousands of steps, so that showing all of them to each would cost
+/// the square of their number.
+#[derive(Debug, Default)]
+struct WantedSteps<'a> {
+    all: bool,
+    ids: Vec<&'a str>,
+}
+
+impl<'a> WantedSteps<'a> {
+    /// All of them.
+    const ALL: Self = Self { all: true, ids: Vec::new() };
+
+    fn add(&mut self, expr: &'a Expr) {
+        for reference in expr.references() {
+            if !reference.context.eq_ignore_ascii_case("steps") {
+                continue;
+            }
+            match reference.path.first() {
+                Some(id) => self.ids.push(id),
+                None => self.all = true,
+            }
+        }
+    }
+
+    fn add_all(&mut self, templates: impl IntoIterator<Item = &'a Template>) {
+        templates.into_iter().flat_map(Template::exprs).for_each(|expr| self.add(expr));
+    }
+
+    fn add_step(&mut self, step: &'a PlannedStep) {
+        step.condition.iter().flat_map(Condition::exprs).for_each(|expr| self.add(expr));
+        self.add_all(step.env.values().chain(&step.name));
+        self.add_all(step.continue_on_error.iter().chain(&step.timeout_minutes));
+        match &step.kind {
+            StepKind::Run { script, working_directory, .. } => {
+                self.add_all(working_directory.iter().chain([script]));
+            }
+            StepKind::Builtin { with, .. } => self.add_all(with.values()),
+            StepKind::Composite { with, outputs, .. } => {
+                self.add_all(with.values().chain(outputs.values()));
+            }
+        }
+    }
+
+    fn wants(&self, id: &str) -> bool {
+        self.all || self.ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.all && self.ids.is_empty()
+    }
 }
 
 /// An expression that could not be evaluated, with the key it stands at. User: the workflow's author.
@@ -41,6 +96,12 @@ pub struct EvaluationError {
 
 /// Folder of the workspace in a sandbox.
 pub const WORKSPACE: &str = "/github/workspace";
+
+/// Folder for temporary files: the one that every sandbox has.
+pub(crate) const RUNNER_TEMP: &str = "/tmp";
+
+/// Folder of tools that are installed beforehand, where GitHub's own images have it.
+pub(crate) const RUNNER_TOOL_CACHE: &str = "/opt/hostedtoolcache";
 
 pub(crate) fn text(
     key: &str,
@@ -78,6 +139,24 @@ impl<'a> Scope<'a> {
         planned: &PlannedJob,
         job: &JobState,
     ) -> Result<Contexts<'a>, EvaluationError> {
+        self.job_with(planned, job, &WantedSteps::ALL)
+    }
+
+    /// The same, for what no step has a say in: the job's name.
+    pub(crate) fn job_without_steps(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+    ) -> Result<Contexts<'a>, EvaluationError> {
+        self.job_with(planned, job, &WantedSteps::default())
+    }
+
+    fn job_with(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+        wanted: &WantedSteps<'_>,
+    ) -> Result<Contexts<'a>, EvaluationError> {
         let mut contexts = Contexts {
             values: self.base(),
             status: Some(self.job_status(job, None)),
@@ -89,9 +168,9 @@ impl<'a> Scope<'a> {
         values.insert("strategy", Value::from(strategy(planned, job)));
         values.insert("runner", Value::from(runner()));
         values.insert("job", Value::from(json!({ "status": status_word(job, self.state) })));
-        values.insert("github", Value::from(self.github_of_job(planned)));
+        values.insert("github", Value::from(self.github_of_job(planned, job)));
         values.insert("secrets", Value::from(object(self.secrets.0.clone())));
-        values.insert("steps", Value::from(steps(&planned.steps, job, None)));
+        values.insert("steps", Value::from(steps(&planned.steps, job, None, wanted)));
         let env = self.job_env(planned, job, &contexts)?;
         contexts.values.insert("env", Value::from(object(env)));
         Ok(contexts)
@@ -106,11 +185,33 @@ impl<'a> Scope<'a> {
         github
     }
 
-    fn github_of_job(&self, planned: &PlannedJob) -> Json {
+    /// What this step, its groups and the environments around it look at.
+    fn wanted_steps<'b>(&'b self, planned: &'b PlannedJob, path: &StepPath) -> WantedSteps<'b> {
+        let mut wanted = WantedSteps::default();
+        wanted.add_all(self.plan.env.values().chain(planned.env.values()));
+        wanted.add_all(&planned.working_directory);
+        let mut place = Some(path.clone());
+        while let Some(path) = place {
+            planned.step(&path).into_iter().for_each(|step| wanted.add_step(step));
+            place = path.parent();
+        }
+        wanted
+    }
+
+    /// Where the job's workspace is for its own steps.
+    pub fn workspace_of(&self, planned: &PlannedJob, job: &JobState) -> String {
+        if planned.image.source() != crate::planner::HOST_LABEL {
+            return WORKSPACE.to_owned();
+        }
+        let key = JobKey::new(&job.id, job.instance.index);
+        self.workspaces.join(key.0).display().to_string()
+    }
+
+    fn github_of_job(&self, planned: &PlannedJob, job: &JobState) -> Json {
         let mut github = self.github();
         if let Json::Object(map) = &mut github {
             map.insert("job".to_owned(), json!(planned.id));
-            map.insert("workspace".to_owned(), json!(WORKSPACE));
+            map.insert("workspace".to_owned(), json!(self.workspace_of(planned, job)));
             if let Some(token) = self.secrets.0.get("GITHUB_TOKEN") {
                 map.insert("token".to_owned(), json!(token));
             }
@@ -148,7 +249,7 @@ impl<'a> Scope<'a> {
     ) -> Result<(Contexts<'a>, IndexMap<String, String>), EvaluationError> {
         let parent = path.parent();
         let mut contexts = match &parent {
-            None => self.job(planned, job)?,
+            None => self.job_with(planned, job, &self.wanted_steps(planned, path))?,
             Some(parent) => self.inside(planned, job, parent)?,
         };
         contexts.status = Some(self.job_status(job, parent.as_ref()));
@@ -179,10 +280,10 @@ impl<'a> Scope<'a> {
         }
         let mut contexts = outer;
         contexts.values.insert("inputs", Value::from(Json::Object(inputs)));
-        contexts.values.insert("steps", Value::from(steps(inner, job, Some(parent))));
+        contexts.values.insert("steps", Value::from(steps(inner, job, Some(parent), &WantedSteps::ALL)));
         // An action sees the secrets that its inputs are given, and no others.
         contexts.values.insert("secrets", Object::new());
-        let mut github = self.github_of_job(planned);
+        let mut github = self.github_of_job(planned, job);
         if let Json::Object(map) = &mut github {
             let path = crate::resolve::action_path(planned, folder);
             map.insert("action_path".to_owned(), json!(path));
@@ -203,7 +304,7 @@ impl<'a> Scope<'a> {
     /// Outputs of all instances of a job: as on GitHub, the last one that set a name wins.
     fn outputs(&self, id: &str) -> IndexMap<&'a str, &'a str> {
         let mut outputs = IndexMap::new();
-        let over = self.state.jobs.values().filter(|job| job.id == id);
+        let over = self.state.instances(id).map(|(_, job)| job);
         for (name, value) in over.flat_map(|job| &job.outputs) {
             if !value.is_empty() || !outputs.contains_key(name.as_str()) {
                 outputs.insert(name.as_str(), value.as_str());
@@ -243,7 +344,7 @@ impl<'a> Scope<'a> {
 
     fn job_status(&self, job: &JobState, parent: Option<&StepPath>) -> Status {
         let cancelled = is_cancelled(self.state, job);
-        let failure = has_failed(job, parent);
+        let failure = job.has_failed(parent);
         Status { success: !failure && !cancelled, failure: failure && !cancelled, cancelled }
     }
 }
@@ -258,13 +359,6 @@ impl Conclusion {
 /// True when the run or this job must stop.
 pub fn is_cancelled(state: &RunState, job: &JobState) -> bool {
     state.cancel.is_some() || job.cancel.is_some()
-}
-
-/// True when a finished step of the job (of the composite step, when `parent` is given) has failed.
-pub(crate) fn has_failed(job: &JobState, parent: Option<&StepPath>) -> bool {
-    let failed =
-        |step: &StepState| matches!(step.conclusion, Some(Conclusion::Failure | Conclusion::Lost));
-    job.finished_siblings(parent).any(|(_, step)| failed(step))
 }
 
 /// What a job's end counts as for others.
@@ -301,16 +395,25 @@ pub(crate) fn run_conclusion(state: &RunState) -> Conclusion {
 fn status_word(job: &JobState, state: &RunState) -> &'static str {
     if is_cancelled(state, job) {
         "cancelled"
-    } else if has_failed(job, None) {
+    } else if job.has_failed(None) {
         "failure"
     } else {
         "success"
     }
 }
 
-fn steps(planned: &[PlannedStep], job: &JobState, parent: Option<&StepPath>) -> Json {
+fn steps(
+    planned: &[PlannedStep],
+    job: &JobState,
+    parent: Option<&StepPath>,
+    wanted: &WantedSteps<'_>,
+) -> Json {
     let mut all = Map::new();
-    for (index, step) in planned.iter().enumerate().filter(|(_, step)| !step.id.is_empty()) {
+    if wanted.is_empty() {
+        return Json::Object(all);
+    }
+    let is_shown = |step: &PlannedStep| !step.id.is_empty() && wanted.wants(&step.id);
+    for (index, step) in planned.iter().enumerate().filter(|(_, step)| is_shown(step)) {
         let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
         let Some(state) = job.steps.get(&path) else { continue };
         let Some((outcome, conclusion)) = state.outcome.zip(state.conclusion) else { continue };
@@ -339,8 +442,8 @@ fn runner() -> Json {
         "arch": if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" },
         "name": "pawl",
         "environment": "self-hosted",
-        "temp": "/github/temp",
-        "tool_cache": "/github/tools",
+        "temp": RUNNER_TEMP,
+        "tool_cache": RUNNER_TOOL_CACHE,
         "debug": "",
     })
 }

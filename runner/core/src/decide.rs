@@ -1,7 +1,7 @@
 //! What comes next: a pure function of what is known.
 
 use crate::contexts::{
-    EvaluationError, Scope, Secrets, has_failed, is_cancelled, run_conclusion, text,
+    EvaluationError, Scope, Secrets, is_cancelled, run_conclusion, text,
 };
 use crate::event::{Conclusion, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, StepPath};
@@ -16,6 +16,8 @@ pub struct Situation<'a> {
     pub now_ms: UnixMs,
     /// The run's secrets, which environments of steps may name.
     pub secrets: &'a Secrets,
+    /// As in [`Scope`].
+    pub workspaces: &'a std::path::Path,
     /// Most jobs that may have a sandbox at once.
     pub max_jobs: usize,
 }
@@ -62,7 +64,8 @@ pub enum Effect {
 /// What should happen now.
 pub fn decide(state: &RunState, situation: &Situation<'_>) -> Vec<Effect> {
     let Some(plan) = &state.plan else { return Vec::new() };
-    let scope = Scope { state, plan, secrets: situation.secrets };
+    let scope =
+        Scope { state, plan, secrets: situation.secrets, workspaces: situation.workspaces };
     let mut effects = Vec::new();
     if state.conclusion.is_none() {
         expand_matrices(&scope, &mut effects);
@@ -272,7 +275,7 @@ fn running_job(
         }
         effects.push(Effect::WakeAt(deadline));
     }
-    let running = job.steps.iter().find(|(path, step)| {
+    let running = job.open_steps().find(|(path, step)| {
         matches!(step.phase, StepPhase::Intended | StepPhase::Running)
             && !is_composite(planned, path)
     });
@@ -323,14 +326,11 @@ fn advance(
     parent: Option<&StepPath>,
     effects: &mut Vec<Effect>,
 ) -> bool {
-    for (index, step) in steps.iter().enumerate() {
-        let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
-        if !walk.job.is_step_finished(&path) {
-            due_step(walk, step, &path, effects);
-            return true;
-        }
-    }
-    false
+    let index = walk.job.next_step(parent);
+    let Some(step) = steps.get(index) else { return false };
+    let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
+    due_step(walk, step, &path, effects);
+    true
 }
 
 fn due_step(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, effects: &mut Vec<Effect>) {
@@ -379,7 +379,7 @@ fn inside(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, effects: &mut Ve
     if advance(walk, steps, Some(path), effects) {
         return;
     }
-    let outcome = if has_failed(walk.job, Some(path)) {
+    let outcome = if walk.job.has_failed(Some(path)) {
         Conclusion::Failure
     } else if cancel_seq(walk.scope.state, walk.job) > 0 {
         Conclusion::Cancelled
@@ -427,7 +427,7 @@ fn condition_of(
 ) -> Result<bool, EvaluationError> {
     let parent = path.parent();
     if step.condition.is_none() {
-        let failed = has_failed(walk.job, parent.as_ref());
+        let failed = walk.job.has_failed(parent.as_ref());
         return Ok(!failed && !is_cancelled(walk.scope.state, walk.job));
     }
     let (contexts, _) = walk.scope.step(walk.planned, walk.job, path)?;
@@ -478,7 +478,7 @@ fn is_true(template: &crate::expr::Template, contexts: &crate::expr::Contexts<'_
 }
 
 fn finish_job(walk: &Walk<'_>) -> Effect {
-    let mut conclusion = if has_failed(walk.job, None) {
+    let mut conclusion = if walk.job.has_failed(None) {
         Conclusion::Failure
     } else if cancel_seq(walk.scope.state, walk.job) > 0 {
         Conclusion::Cancelled

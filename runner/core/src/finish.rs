@@ -187,7 +187,7 @@ pub fn event(
         EndKind::Lost => Conclusion::Lost,
     };
     let job = scope.state.jobs.get(key);
-    let planned = job.and_then(|job| scope.plan.job(&job.id));
+    let planned = job.and_then(|job| scope.state.planned(job));
     let step = planned.and_then(|planned| planned.step(path));
     let is_stopped = job.is_some_and(|job| is_cancelled(scope.state, job));
     if let Some(pause_ms) =

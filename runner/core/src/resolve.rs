@@ -1,6 +1,6 @@
 //! From the plan and the state to what an executor is asked for. Values of secrets appear here and are never stored.
 
-use crate::contexts::{EvaluationError, Scope, WORKSPACE, text};
+use crate::contexts::{EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
 use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
@@ -52,8 +52,10 @@ pub struct StepSpec {
 /// The shown name of a job instance: `name:` evaluated, else the id with the matrix values.
 pub fn job_name(scope: &Scope<'_>, planned: &PlannedJob, job: &JobState) -> String {
     let evaluated = planned.name.as_ref().and_then(|name| {
-        let contexts = scope.job(planned, job).ok()?;
-        name.evaluate_string(&contexts).ok()
+        if name.is_literal() {
+            return Some(name.source().to_owned());
+        }
+        name.evaluate_string(&scope.job_without_steps(planned, job).ok()?).ok()
     });
     match evaluated {
         Some(name) if !name.is_empty() => name,
@@ -173,7 +175,7 @@ fn find<'a>(
 ) -> Result<(&'a PlannedJob, &'a JobState), EvaluationError> {
     let job =
         scope.state.jobs.get(key).ok_or_else(|| error("job", format!("there is no job {key}")))?;
-    let planned = scope.plan.job(&job.id);
+    let planned = scope.state.planned(job);
     let planned = planned.ok_or_else(|| error("job", format!("there is no job {key}")))?;
     Ok((planned, job))
 }
@@ -267,7 +269,7 @@ fn default_env(
     set("GITHUB_ACTIONS", "true".to_owned());
     set("GITHUB_ACTION", if step.id.is_empty() { "__run".to_owned() } else { step.id.clone() });
     set("GITHUB_JOB", planned.id.clone());
-    set("GITHUB_WORKSPACE", WORKSPACE.to_owned());
+    set("GITHUB_WORKSPACE", field("workspace"));
     for name in [
         "actor",
         "base_ref",
@@ -298,6 +300,8 @@ fn default_env(
     set("RUNNER_OS", "Linux".to_owned());
     set("RUNNER_ARCH", if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" }.to_owned());
     set("RUNNER_NAME", "pawl".to_owned());
+    set("RUNNER_TEMP", RUNNER_TEMP.to_owned());
+    set("RUNNER_TOOL_CACHE", RUNNER_TOOL_CACHE.to_owned());
     set("RUNNER_ENVIRONMENT", "self-hosted".to_owned());
     env
 }

@@ -7,7 +7,7 @@ use crate::event::{Conclusion, Recorded, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, RunId, StepPath};
 use crate::plan::{JobInstance, Plan, PlannedJob};
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The state of one run.
@@ -31,6 +31,8 @@ pub struct RunState {
     pub requested_ms: UnixMs,
     /// Time of the last event.
     pub last_ms: UnixMs,
+    /// Places of a job's instances in `jobs`, by the job's id. Instances are never removed.
+    places: HashMap<String, Vec<usize>>,
 }
 
 /// Where a job instance stands.
@@ -77,6 +79,22 @@ pub struct JobState {
     pub outputs: IndexMap<String, String>,
     /// Its sandbox is gone, or was never made.
     pub closed: bool,
+    /// Place of its job in the plan.
+    planned: usize,
+    /// Steps that are under way.
+    open: BTreeSet<StepPath>,
+    /// How far the steps of each parent are; the job's own under the empty path. It spares a look at every step that is over,
+    /// of which a job may have thousands.
+    progress: BTreeMap<Vec<u32>, Progress>,
+}
+
+/// How far the steps of one parent are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Progress {
+    /// The first steps, as many as this, are over.
+    over: usize,
+    /// One that is over has failed.
+    failed: bool,
 }
 
 /// Where a step stands.
@@ -134,7 +152,7 @@ pub struct IllegalEvent {
 }
 
 impl JobState {
-    fn new(id: &str, instance: JobInstance) -> Self {
+    fn new(id: &str, instance: JobInstance, planned: usize) -> Self {
         Self {
             id: id.to_owned(),
             instance,
@@ -150,6 +168,9 @@ impl JobState {
             reason: None,
             outputs: IndexMap::new(),
             closed: true,
+            planned,
+            open: BTreeSet::new(),
+            progress: BTreeMap::new(),
         }
     }
 
@@ -158,14 +179,38 @@ impl JobState {
         self.steps.get(path).is_some_and(|step| step.phase == StepPhase::Finished)
     }
 
-    /// Steps of the same parent (the job itself for `None`) that are over, in order.
-    pub fn finished_siblings<'a>(
-        &'a self,
-        parent: Option<&'a StepPath>,
-    ) -> impl Iterator<Item = (&'a StepPath, &'a StepState)> {
-        self.steps.iter().filter(move |(path, step)| {
-            step.phase == StepPhase::Finished && path.parent().as_ref() == parent
-        })
+    /// Index of the first step of this parent (the job itself for `None`) that is not over.
+    pub fn next_step(&self, parent: Option<&StepPath>) -> usize {
+        self.progress_of(parent).over
+    }
+
+    /// True when a step of this parent (of the job itself for `None`) is over and has failed.
+    pub fn has_failed(&self, parent: Option<&StepPath>) -> bool {
+        self.progress_of(parent).failed
+    }
+
+    fn progress_of(&self, parent: Option<&StepPath>) -> Progress {
+        let parent = parent.map_or(&[] as &[u32], |parent| &parent.0);
+        self.progress.get(parent).copied().unwrap_or_default()
+    }
+
+    /// Steps that something happened to and that are not over, in order.
+    pub fn open_steps(&self) -> impl Iterator<Item = (&StepPath, &StepState)> {
+        self.open.iter().filter_map(|path| self.steps.get_key_value(path))
+    }
+
+    /// Counts a step that has just ended.
+    fn count_end(&mut self, path: &StepPath, conclusion: Conclusion) {
+        self.open.remove(path);
+        let parent = path.0.split_last().map_or(&[] as &[u32], |(_, parent)| parent);
+        let mut progress = self.progress.get(parent).copied().unwrap_or_default();
+        progress.failed |= matches!(conclusion, Conclusion::Failure | Conclusion::Lost);
+        let mut next = StepPath(parent.to_vec()).child(progress.over);
+        while self.is_step_finished(&next) {
+            progress.over += 1;
+            next = StepPath(parent.to_vec()).child(progress.over);
+        }
+        self.progress.insert(parent.to_vec(), progress);
     }
 }
 
@@ -208,15 +253,13 @@ impl RunState {
 
     /// The planned job that an instance belongs to.
     pub fn planned(&self, job: &JobState) -> Option<&PlannedJob> {
-        self.plan.as_ref()?.job(&job.id)
+        self.plan.as_ref()?.jobs.get(job.planned)
     }
 
     /// Instances of the job with this id; none while its matrix is not known.
-    pub fn instances<'a>(
-        &'a self,
-        id: &'a str,
-    ) -> impl Iterator<Item = (&'a JobKey, &'a JobState)> {
-        self.jobs.iter().filter(move |(_, job)| job.id == id)
+    pub fn instances(&self, id: &str) -> impl Iterator<Item = (&JobKey, &JobState)> + use<'_> {
+        let places = self.places.get(id).map_or(&[] as &[usize], Vec::as_slice);
+        places.iter().filter_map(|place| self.jobs.get_index(*place))
     }
 
     /// True when every instance of the job with this id is over.
@@ -295,26 +338,30 @@ impl RunState {
         require(self.plan.is_none() && self.conclusion.is_none(), || {
             "the run was planned before".to_owned()
         })?;
-        for job in &plan.jobs {
+        for (place, job) in plan.jobs.iter().enumerate() {
             for instance in job.instances.iter().flatten() {
-                self.insert_instance(&job.id, instance.clone());
+                self.insert_instance(&job.id, instance.clone(), place);
             }
         }
         self.plan = Some(Arc::new(plan.clone()));
         Ok(())
     }
 
-    fn insert_instance(&mut self, id: &str, instance: JobInstance) {
-        self.jobs.insert(JobKey::new(id, instance.index), JobState::new(id, instance));
+    fn insert_instance(&mut self, id: &str, instance: JobInstance, planned: usize) {
+        let key = JobKey::new(id, instance.index);
+        let (place, known) = self.jobs.insert_full(key, JobState::new(id, instance, planned));
+        if known.is_none() {
+            self.places.entry(id.to_owned()).or_default().push(place);
+        }
     }
 
     fn expanded(&mut self, id: &str, instances: &[JobInstance]) -> Result<(), String> {
-        let known = self.plan.as_ref().and_then(|plan| plan.job(id));
-        let deferred = known.is_some_and(|job| job.instances.is_none());
-        require(deferred, || format!("job {id} has no matrix that waits"))?;
+        let jobs = self.plan.as_ref().map_or(&[] as &[PlannedJob], |plan| &plan.jobs);
+        let planned = jobs.iter().position(|job| job.id == id && job.instances.is_none());
+        let planned = planned.ok_or_else(|| format!("job {id} has no matrix that waits"))?;
         require(self.instances(id).next().is_none(), || format!("job {id} was expanded before"))?;
         for instance in instances {
-            self.insert_instance(id, instance.clone());
+            self.insert_instance(id, instance.clone(), planned);
         }
         Ok(())
     }
@@ -361,6 +408,7 @@ impl RunState {
         };
         require(attempt == expected, || format!("attempt {expected} comes next"))?;
         job.steps.insert(path.clone(), StepState::intended(attempt, now, seq));
+        job.open.insert(path.clone());
         Ok(())
     }
 
@@ -374,8 +422,10 @@ impl RunState {
         let seq = self.last_seq + 1;
         let job = self.running_job(key)?;
         // A composite step has no process of its own: it starts without having been intended.
-        let step =
-            job.steps.entry(path.clone()).or_insert_with(|| StepState::intended(attempt, now, seq));
+        let step = job.steps.entry(path.clone()).or_insert_with(|| {
+            job.open.insert(path.clone());
+            StepState::intended(attempt, now, seq)
+        });
         require(step.phase == StepPhase::Intended && step.attempt == attempt, || {
             format!("step {path} of {key} is not about to start attempt {attempt}")
         })?;
@@ -447,6 +497,7 @@ impl RunState {
         for folder in &effects.path {
             job.path.insert(0, folder.clone());
         }
+        job.count_end(path, *conclusion);
         Ok(())
     }
 
@@ -457,8 +508,7 @@ impl RunState {
         };
         let job = self.job_mut(key)?;
         require(job.phase != JobPhase::Finished, || format!("job {key} is over"))?;
-        let open = job.steps.values().any(|step| step.phase != StepPhase::Finished);
-        require(!open, || format!("a step of job {key} is not over"))?;
+        require(job.open.is_empty(), || format!("a step of job {key} is not over"))?;
         job.phase = JobPhase::Finished;
         job.conclusion = Some(*conclusion);
         job.tolerated = *tolerated;

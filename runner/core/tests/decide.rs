@@ -150,7 +150,9 @@ impl World {
     /// Takes the first effect; false when nothing is due.
     fn turn(&mut self) -> bool {
         let secrets = Secrets::default();
-        let situation = Situation { now_ms: self.state.last_ms, secrets: &secrets, max_jobs: 2 };
+        let workspaces = std::path::Path::new("/work");
+        let situation =
+            Situation { now_ms: self.state.last_ms, secrets: &secrets, workspaces, max_jobs: 2 };
         let effects = decide(&self.state, &situation);
         let open = self
             .state

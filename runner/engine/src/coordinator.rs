@@ -280,6 +280,7 @@ impl<'e> Coordinator<'e> {
             let situation = Situation {
                 now_ms: self.now(),
                 secrets: &self.secrets,
+                workspaces: self.folder.jobs(),
                 max_jobs: self.engine.limits.max_jobs,
             };
             let effects = decide(&self.state, &situation);
@@ -522,7 +523,8 @@ impl<'e> Coordinator<'e> {
     }
 
     pub(crate) fn scope<'a>(&'a self, plan: &'a Plan) -> Scope<'a> {
-        Scope { state: &self.state, plan, secrets: &self.secrets }
+        let workspaces = self.folder.jobs();
+        Scope { state: &self.state, plan, secrets: &self.secrets, workspaces }
     }
 
     /// Starts a task. One that panics tells `fallback`, so that nobody waits for it for ever.

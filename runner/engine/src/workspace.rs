@@ -9,17 +9,26 @@ use std::{fs, io::Write};
 
 /// The folders of one run, under the store's `work` folder.
 #[derive(Debug, Clone)]
-pub(crate) struct RunFolder(PathBuf);
+pub(crate) struct RunFolder {
+    run: PathBuf,
+    jobs: PathBuf,
+}
 
 impl RunFolder {
     /// The folder of this run. Nothing is made yet.
     pub(crate) fn new(work: &Path, run: &RunId) -> Self {
-        Self(work.join(&run.0))
+        let run = work.join(&run.0);
+        Self { jobs: run.join("jobs"), run }
+    }
+
+    /// The folder of the jobs' workspaces.
+    pub(crate) fn jobs(&self) -> &Path {
+        &self.jobs
     }
 
     /// The workspace of a job, whether it exists or not.
     pub(crate) fn job(&self, job: &JobKey) -> PathBuf {
-        self.0.join("jobs").join(&job.0)
+        self.jobs.join(&job.0)
     }
 
     /// Makes a job's workspace. With `keep`, what an earlier process left stays; else it is made empty.
@@ -28,7 +37,7 @@ impl RunFolder {
         if !keep && folder.symlink_metadata().is_ok() {
             fs::remove_dir_all(&folder)?;
         }
-        make_private_folder(&self.0)?;
+        make_private_folder(&self.run)?;
         fs::create_dir_all(&folder)?;
         // Steps may run as any user of their sandbox; others on this host are kept out by the run's folder above.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
@@ -37,14 +46,14 @@ impl RunFolder {
 
     /// The run's random word, made at the first call. It is kept beside the workspaces, where no sandbox sees it.
     pub(crate) fn nonce(&self) -> Result<String> {
-        let file = self.0.join("nonce");
+        let file = self.run.join("nonce");
         match fs::read_to_string(&file) {
             Ok(nonce) if nonce.len() == 32 => return Ok(nonce),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
-        make_private_folder(&self.0)?;
+        make_private_folder(&self.run)?;
         let word = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().replace('-', "");
         if word.len() != 32 {
             return Err(Error::other("the kernel gave no random word"));
@@ -57,7 +66,7 @@ impl RunFolder {
 
     /// Removes everything of the run. Links are removed, never followed.
     pub(crate) fn remove(&self) -> Result<()> {
-        match fs::remove_dir_all(&self.0) {
+        match fs::remove_dir_all(&self.run) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }

@@ -11,6 +11,7 @@ use pawl_core::resolve;
 use pawl_core::state::{JobState, RunState};
 use serde_json::{Map, Value, json};
 use std::io::Write;
+use std::path::Path;
 
 /// Writes events as JSON lines.
 pub(crate) struct JsonSink<W: Write + Send> {
@@ -85,8 +86,8 @@ fn add_place(
     key: &JobKey,
     step: Option<&StepPath>,
 ) {
-    let Some((plan, job)) = state.plan.as_ref().zip(state.jobs.get(key)) else { return };
-    let Some(planned) = plan.job(&job.id) else { return };
+    let Some(job) = state.jobs.get(key) else { return };
+    let Some(planned) = state.planned(job) else { return };
     line.insert("job".to_owned(), json!(job.id));
     line.insert("matrix".to_owned(), matrix(job));
     match step.and_then(|path| planned.step(path).map(|step| (path, step))) {
@@ -171,9 +172,8 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
 
 /// The jobs of the final report: every matrix instance is its own entry.
 pub(crate) fn report(state: &RunState) -> Value {
-    let Some(plan) = &state.plan else { return json!([]) };
     let entries = state.jobs.values().filter_map(|job| {
-        let planned = plan.job(&job.id)?;
+        let planned = state.planned(job)?;
         Some(json!({
             "id": job.id,
             "name": job_name(state, planned, job),
@@ -181,13 +181,13 @@ pub(crate) fn report(state: &RunState) -> Value {
             "conclusion": job.conclusion,
             "reason": job.reason,
             "outputs": job.outputs,
-            "steps": steps(state, plan, planned, job),
+            "steps": steps(state, planned, job),
         }))
     });
     Value::Array(entries.collect())
 }
 
-fn steps(state: &RunState, _plan: &Plan, planned: &PlannedJob, job: &JobState) -> Value {
+fn steps(state: &RunState, planned: &PlannedJob, job: &JobState) -> Value {
     let one = |(index, step): (usize, &pawl_core::plan::PlannedStep)| {
         let path = StepPath::top(index);
         let over = job.steps.get(&path);
@@ -207,11 +207,16 @@ fn no_secrets() -> Secrets {
     Secrets(IndexMap::new())
 }
 
+/// What names are evaluated against.
+fn scope<'a>(state: &'a RunState, plan: &'a Plan, secrets: &'a Secrets) -> Scope<'a> {
+    Scope { state, plan, secrets, workspaces: Path::new("") }
+}
+
 /// The shown name of a job instance.
 pub(crate) fn job_name(state: &RunState, planned: &PlannedJob, job: &JobState) -> String {
     let secrets = no_secrets();
     match &state.plan {
-        Some(plan) => resolve::job_name(&Scope { state, plan, secrets: &secrets }, planned, job),
+        Some(plan) => resolve::job_name(&scope(state, plan, &secrets), planned, job),
         None => job.id.clone(),
     }
 }
@@ -231,7 +236,7 @@ pub(crate) fn step_name(
         return resolve::step_name(step, None);
     }
     let secrets = no_secrets();
-    let scope = Scope { state, plan, secrets: &secrets };
+    let scope = scope(state, plan, &secrets);
     let contexts = scope.step(planned, job, path).ok();
     resolve::step_name(step, contexts.as_ref().map(|(contexts, _)| contexts))
 }
