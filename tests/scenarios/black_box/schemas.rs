@@ -360,3 +360,17 @@ fn reports_and_models_fit_their_schemas() {
         hold(&gate, &found["report"]);
     }
 }
+
+#[test]
+fn samples_of_events_in_the_documents_fit_their_schema() {
+    let validator = strictly("event");
+    let mut count = 0;
+    for file in ["docs/events.md", "docs/exit-codes.md"] {
+        for block in read(file).split("```json\n").skip(1) {
+            let sample = block.split("```").next().expect("a block ends");
+            hold(&validator, &serde_json::from_str(sample).expect("a sample is JSON"));
+            count += 1;
+        }
+    }
+    assert_eq!(count, 2);
+}

@@ -17,7 +17,16 @@ fn roots() -> Vec<(PathBuf, bool)> {
             roots.push((plain(&file), !(shipped("lib") || shipped("bin"))));
         }
     }
+    roots.extend(fuzz_targets().map(|file| (plain(&root().join(file)), true)));
     roots
+}
+
+/// Programs of the package that is no member of the workspace.
+fn fuzz_targets() -> impl Iterator<Item = String> {
+    let manifest = read("tests/fuzz/Cargo.toml");
+    let path = Regex::new(r#"(?m)^path = "(.+)"$"#).expect("a valid pattern");
+    let paths = path.captures_iter(&manifest).map(|found| format!("tests/fuzz/{}", &found[1]));
+    paths.collect::<Vec<_>>().into_iter()
 }
 
 /// A path without `..`, so that two ways to the same file are equal.

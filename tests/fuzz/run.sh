@@ -1,0 +1,52 @@
+#!/bin/sh
+# Builds the fuzz targets and runs each for a while; stops at the first input that crashes one. See README.md.
+#
+#   sh tests/fuzz/run.sh [SECONDS] [TARGET...]     [default: 20 seconds, every target]
+#
+#   CARGO_TARGET_DIR  where builds go [default: ~/.cache/pawl/fuzz]; found inputs are kept beside it, in `corpus`
+set -eu
+cd "$(dirname "$0")"
+
+seconds=${1:-20}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- workflow expression contract csv parquet predictions model commands
+
+CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/pawl/fuzz}
+export CARGO_TARGET_DIR
+# The flags of cargo-fuzz, for the stable compiler. They replace those of .cargo/config.toml: a static program has no room
+# for the address sanitizer.
+RUSTC_BOOTSTRAP=1
+RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cdebug-assertions -Coverflow-checks -Cpasses=sancov-module \
+-Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+export RUSTC_BOOTSTRAP RUSTFLAGS
+
+# The versions that are shipped are the ones that are fuzzed.
+[ -e Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
+host=$(rustc -vV | sed -n 's/^host: //p')
+cargo build --quiet --release --target "$host" --bins
+
+# Whole files to start from: without one, a fuzzer hardly ever finds the way into a format.
+seed() {
+    case $1 in
+        workflow) cp ../../workflows/*/*.yml "$2" ;;
+        contract) cp ../../workflows/*/*.odcs.yaml "$2" ;;
+        csv) head -n 20 ../../workflows/visit-risk/data/*.csv >"$2/visits.csv" ;;
+    esac
+    if [ -d "seeds/$1" ]; then cp seeds/"$1"/* "$2"; fi
+}
+
+for target in "$@"; do
+    corpus=$CARGO_TARGET_DIR/corpus/$target
+    mkdir -p "$corpus" "$CARGO_TARGET_DIR/crashes"
+    seed "$target" "$corpus"
+    echo "== $target, $seconds s"
+    "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+        -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 2>&1 |
+        grep -E '^(stat::number_of_executed_units|stat::peak_rss_mb|==|SUMMARY|thread|Test unit)|panicked|ERROR' || true
+    # The pipe hides the exit code; a crash leaves its input behind.
+    if ls "$CARGO_TARGET_DIR/crashes/$target-"* >/dev/null 2>&1; then
+        echo "$0: $target crashed; its input is $CARGO_TARGET_DIR/crashes/$target-*" >&2
+        exit 1
+    fi
+done
