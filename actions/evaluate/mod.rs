@@ -9,7 +9,7 @@ use crate::dataset::{Dataset, label_rule};
 use crate::model::{MAX_BYTES, Model, digest};
 use indexmap::IndexMap;
 use pawl_core::ports::ActionOutcome;
-use pawl_data::{FeatureMatrix, LabelRule, Predictions};
+use pawl_data::{FeatureMatrix, LabelRule, Predictions, RowId};
 use score::{Flips, Scores};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -131,7 +131,7 @@ impl Exam {
         }
         let scores = Scores::of(&matrix.labels, &p, self.threshold);
         let predictions = Predictions {
-            ids: matrix.ids.clone(),
+            ids: matrix.ids.iter().copied().map(RowId::from).collect(),
             y_true: matrix.labels.clone(),
             y_pred: p.iter().map(|p| *p >= self.threshold).collect(),
             p,

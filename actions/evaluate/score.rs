@@ -1,6 +1,6 @@
 //! The numbers that describe one model's predictions, and what changes between two.
 
-use pawl_data::Predictions;
+use pawl_data::{Predictions, RowId};
 use pawl_stats::auc::auc;
 use pawl_stats::calibration::{ReliabilityBin, expected_calibration_error, reliability};
 use pawl_stats::descriptive::mean;
@@ -90,7 +90,7 @@ pub(super) struct Flips {
 }
 
 struct Broken {
-    row: i64,
+    row: RowId,
     label: bool,
     baseline: f64,
     candidate: f64,
@@ -105,7 +105,7 @@ impl Flips {
             match (baseline.y_pred[row] == label, candidate.y_pred[row] == label) {
                 (false, true) => flips.fixed += 1,
                 (true, false) => flips.broken.push(Broken {
-                    row: candidate.ids[row],
+                    row: candidate.ids[row].clone(),
                     label,
                     baseline: baseline.p[row],
                     candidate: candidate.p[row],

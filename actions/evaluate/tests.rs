@@ -2,7 +2,7 @@ use super::{DATA_ENTRY, Evaluate, MODEL_ENTRY};
 use crate::model::{LogisticParameters, Model, ModelHead, digest};
 use crate::testing::Bench;
 use pawl_core::ports::ActionOutcome;
-use pawl_data::{Format, Predictions, Table};
+use pawl_data::{Format, Predictions, RowId, Table};
 
 /// A model of one feature: `p = sigmoid(slope * x)`.
 fn model(slope: f64) -> Vec<u8> {
@@ -72,7 +72,7 @@ fn prediction_files_name_rows_model_data_and_slices() {
     let bench = bench();
     run(&bench, &[("slices", "g")]).unwrap();
     let (read, entries) = predictions(&bench, "candidate.parquet");
-    assert_eq!(read.ids, (1..=40).collect::<Vec<i64>>());
+    assert_eq!(read.ids, (1..=40).map(RowId::from).collect::<Vec<_>>());
     let expected = 1.0 / (1.0 + 2.0_f64.exp());
     assert_eq!(read.p[0].to_bits(), (((-2.0_f64).exp()) / (1.0 + (-2.0_f64).exp())).to_bits());
     assert!((read.p[0] - expected).abs() < 1e-15);

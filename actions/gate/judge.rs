@@ -52,7 +52,12 @@ pub(super) fn judge(
             comparisons.push(slice.report);
         }
     }
-    Ok(Judgement { verdict: overall(&counted), comparisons })
+    let verdict = match overall(&counted) {
+        // Floors alone compare with nothing: a first model stays a first model.
+        Verdict::Pass if baseline.is_none() => Verdict::NoBaseline,
+        verdict => verdict,
+    };
+    Ok(Judgement { verdict, comparisons })
 }
 
 /// The judgement when nothing can be compared: every question has the verdict `error`, for the same reason.
@@ -92,13 +97,16 @@ fn paired_rows(
         let next = clusters.len() as u64;
         Some(*clusters.entry(name).or_insert(next))
     };
-    let prediction =
-        |label: bool, p: f64| Prediction { label: u32::from(label), probability: Some(p) };
+    let prediction = |label: bool, p: Option<&f64>| Prediction {
+        label: u32::from(label),
+        probability: p.copied(),
+    };
     let rows = (0..pair.rows())
         .map(|row| PairedRow {
             y_true: u32::from(pair.y_true[row]),
-            baseline: baseline.map(|_| prediction(pair.baseline_pred[row], pair.baseline_p[row])),
-            candidate: prediction(pair.candidate_pred[row], pair.candidate_p[row]),
+            baseline: baseline
+                .map(|_| prediction(pair.baseline_pred[row], pair.baseline_p.get(row))),
+            candidate: prediction(pair.candidate_pred[row], pair.candidate_p.get(row)),
             weight: pair.weight.as_ref().map(|weight| weight[row]),
             cluster: cluster(row),
         })

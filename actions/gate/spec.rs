@@ -3,6 +3,7 @@
 use crate::action::ActionError;
 use pawl_stats::gate::{Comparison, MetricKind, TestKind};
 use serde::Deserialize;
+use serde_yaml::UserMessageFormatter;
 
 /// Most metrics of one gate: every one is shown, and bootstrapped ones take a second each.
 const MAX_METRICS: usize = 50;
@@ -25,9 +26,11 @@ struct MetricSpec {
 
 /// Reads the questions.
 pub(super) fn parse(text: &str) -> Result<Vec<Comparison>, ActionError> {
-    let specs: Vec<MetricSpec> = serde_yaml::from_str(text).map_err(|error| {
+    let options = serde_yaml::options! { with_snippet: false };
+    let read = serde_yaml::from_str_with_options(text, options);
+    let specs: Vec<MetricSpec> = read.map_err(|error| {
         ActionError::input(
-            format!("the input metrics is wrong: {error}"),
+            format!("the input metrics: {}", error.render_with_formatter(&UserMessageFormatter)),
             "give a list such as - {name: accuracy, margin: 0.01}",
         )
     })?;

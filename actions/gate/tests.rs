@@ -5,7 +5,7 @@ use crate::model::{LogisticParameters, Model, ModelHead, digest};
 use crate::testing::Bench;
 use pawl_core::ports::ActionOutcome;
 use pawl_core::registry::{Lineage, ModelRegistry, Objects};
-use pawl_data::Predictions;
+use pawl_data::{Predictions, RowId};
 
 /// The golden rows of the statistics: a linear congruential generator, seed 42, 400 rows. Labels, baseline, candidate
 /// and a slice of three values.
@@ -32,7 +32,7 @@ fn golden() -> (Vec<bool>, Vec<f64>, Vec<f64>, Vec<String>) {
 
 fn predictions(y: &[bool], p: &[f64]) -> Predictions {
     Predictions {
-        ids: (1..).take(y.len()).collect(),
+        ids: (1..).map(RowId::from).take(y.len()).collect(),
         y_true: y.to_vec(),
         y_pred: p.iter().map(|p| *p >= 0.4).collect(),
         p: p.to_vec(),
@@ -177,6 +177,12 @@ async fn the_first_model_needs_allow_first_and_keeps_its_floors() {
         [("allow-first", "true"), ("metrics", "[{name: accuracy, test: absolute, margin: 0.99}]")];
     let outcome = run(&bench, &floor).await.unwrap();
     assert_eq!((outcome.success, outcome.outputs["verdict"].as_str()), (false, "fail"));
+    // A floor that holds compares with nothing: without allow-first it is still a first model.
+    let floor = ("metrics", "[{name: accuracy, test: absolute, margin: 0.1}]");
+    let outcome = run(&bench, &[floor]).await.unwrap();
+    assert_eq!((outcome.success, outcome.outputs["verdict"].as_str()), (false, "no-baseline"));
+    let outcome = run(&bench, &[floor, ("allow-first", "true")]).await.unwrap();
+    assert_eq!((outcome.success, outcome.outputs["verdict"].as_str()), (true, "no-baseline"));
 }
 
 #[tokio::test]
@@ -290,6 +296,24 @@ async fn csv_predictions_by_hand_need_neither_model_nor_registry() {
     assert_eq!(outcome.outputs["version"], "");
     let outcome = bench.run(&Gate, &[("candidate", "b.csv"), ("baseline", "c.csv")]).await.unwrap();
     assert_eq!(outcome.outputs["verdict"], "fail");
+}
+
+#[tokio::test]
+async fn a_metric_that_the_columns_cannot_give_fails_and_others_are_judged() {
+    let bench = Bench::new();
+    let rows: String =
+        (0..100).map(|row| format!("r{row},{},{}.0,{row}\n", row % 2, row % 2)).collect();
+    let file = format!("id,y_true,y_pred,latency_ms\n{rows}");
+    bench.workspace().write("c.csv", file.as_bytes()).unwrap();
+    let given = [("candidate", "c.csv"), ("baseline", "c.csv")];
+    let judged = |metrics| [given.as_slice(), &[("metrics", metrics)]].concat();
+    let outcome = bench.run(&Gate, &judged("[{name: accuracy}]")).await.unwrap();
+    assert_eq!(outcome.outputs["verdict"], "pass");
+    assert_eq!(outcome.report["comparisons"].as_array().unwrap().len(), 1, "latency is no slice");
+    let outcome = bench.run(&Gate, &judged("[{name: auc}]")).await.unwrap();
+    assert_eq!(outcome.outputs["verdict"], "fail");
+    let reason = outcome.report["comparisons"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("100 rows lack a probability"), "{reason}");
 }
 
 #[tokio::test]

@@ -37,8 +37,25 @@ impl JobAction for Validate {
         let report = validate(&contract, &data.table, &options)
             .map_err(|error| ActionError::input(error.to_string(), ""))?;
         log(context, &report);
-        Ok(outcome(&report, &data.digest))
+        match unanswered(&report) {
+            Some(message) => Err(ActionError::input(
+                format!("{}: {message}", inputs.text("data")),
+                "write the rule another way: this one could not be answered",
+            )),
+            None => Ok(outcome(&report, &data.digest)),
+        }
     }
+}
+
+/// Why there is no verdict: the rules without an answer, with their reasons.
+fn unanswered(report: &ValidationReport) -> Option<String> {
+    let unknown = report.checks.iter().filter(|check| check.verdict == Verdict::Error);
+    let reasons: Vec<String> = unknown
+        .map(|check| {
+            format!("rule '{}': {}", check.id, check.reason.as_deref().unwrap_or_default())
+        })
+        .collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn other_tables(

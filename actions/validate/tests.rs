@@ -67,3 +67,13 @@ fn a_contract_or_file_that_cannot_be_read_is_wrong_input() {
     let error = bench.run_job(&Validate, &given).unwrap_err();
     assert!(error.to_string().contains("is not name=path"), "{error}");
 }
+
+#[test]
+fn a_pattern_that_backtracks_without_end_is_wrong_input_and_is_named() {
+    let rule = "logicalType: string\n        logicalTypeOptions: { pattern: '^(a|aa)+\\1\\1\\1c' }";
+    let contract = CONTRACT.replace("logicalType: string", rule);
+    let error = run(&format!("age,plan\n1,{}\n", "a".repeat(60)), &contract).unwrap_err();
+    let wanted = "d.csv: rule 'plan.pattern': pattern ^(a|aa)+\\1\\1\\1c reached the backtracking limit on row 1";
+    assert!(error.starts_with(wanted), "{error}");
+    assert!(run("age,plan\n1,aaaac\n", &contract).unwrap().success);
+}

@@ -27,7 +27,7 @@ pub use contract::{Contract, ContractError, Problem};
 pub use digest::{digest_bytes, digest_file};
 pub use features::FeatureMatrix;
 pub use label::{CellError, LabelOperator, LabelRule, LabelRuleError, LabelValue};
-pub use predictions::{Pair, PairError, ParquetFacts, Predictions, PredictionsError};
+pub use predictions::{Pair, PairError, ParquetFacts, Predictions, PredictionsError, RowId};
 pub use profile::{ColumnProfile, Profile};
 pub use split::{Overlap, Split, SplitError, SplitOptions, SplitReport, overlap, split};
 pub use table::{Format, ReadError, Table};

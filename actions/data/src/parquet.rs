@@ -107,11 +107,16 @@ fn append(columns: &mut [Column], batch: &RecordBatch, before: usize) {
 }
 
 fn append_nulls(valid: &mut Option<Vec<bool>>, array: &dyn Array, before: usize) {
-    if valid.is_none() && array.null_count() == 0 {
+    if valid.is_none() && array.logical_null_count() == 0 {
         return;
     }
     let valid = valid.get_or_insert_with(|| vec![true; before]);
-    valid.extend((0..array.len()).map(|row| array.is_valid(row)));
+    valid.extend((0..array.len()).map(|row| !is_null(array, row)));
+}
+
+/// A column of the type null has no bitmap of nulls: it is nothing else.
+fn is_null(array: &dyn Array, row: usize) -> bool {
+    array.is_null(row) || *array.data_type() == DataType::Null
 }
 
 fn append_values(values: &mut Values, array: &dyn Array) {

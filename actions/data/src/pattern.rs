@@ -42,7 +42,7 @@ impl Pattern {
             .backtrack_limit(BACKTRACK_LIMIT)
             .delegate_size_limit(SIZE_LIMIT)
             .build()
-            .map_err(|error| format!("pattern '{source}' is not valid: {error}"))?;
+            .map_err(|error| format!("pattern '{}' is not valid: {error}", shortened(source)))?;
         Ok(Self { source: source.to_owned(), regex })
     }
 
@@ -54,6 +54,15 @@ impl Pattern {
     /// Whether it matches anywhere in the text.
     pub(crate) fn matches(&self, text: &str) -> Result<bool, Exhausted> {
         self.regex.is_match(text).map_err(|_| Exhausted)
+    }
+}
+
+/// A pattern for a message.
+fn shortened(source: &str) -> String {
+    const SHOWN: usize = 100;
+    match source.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &source[..end]),
+        None => source.to_owned(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a model said about each row, one Parquet (or CSV) file a model, and the pairing of two such files.
 //!
-//! Columns: `id` (row number), `y_true` and `y_pred` (boolean, or 0 and 1), `p` (probability of the positive class),
-//! optionally `weight` (number) and `cluster` (text: rows of one cluster are not independent); every other column is a
-//! slice, read as text.
+//! Columns: `id` (number or text), `y_true` and `y_pred` (boolean, or 0 and 1), `p` (probability of the positive class; also
+//! read as `p_1`, `p_true` or, for any score, `y_score`), optionally `weight` (number) and `cluster` (text: rows of one
+//! cluster are not independent); every other column is a slice, read as text. One of `y_pred` and `p` may be absent.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,21 +18,55 @@ use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde::Serialize;
 
 use crate::table::{ReadError, Table};
 
-const RESERVED: [&str; 6] = ["id", "y_true", "y_pred", "p", "weight", "cluster"];
+/// Columns that are no slices.
+const RESERVED: [&str; 9] =
+    ["id", "y_true", "y_pred", "p", "y_score", "weight", "cluster", "latency_ms", "cost"];
+
+/// Names of the column of probabilities of the positive class.
+const PROBABILITIES: [&str; 4] = ["p", "p_1", "p_true", "p_True"];
+
+/// From this probability on a row is predicted as positive, where a file does not say it.
+const THRESHOLD: f64 = 0.5;
+
+/// What names a row: a number, or any text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum RowId {
+    /// Where all ids of a file are 64-bit integers.
+    Number(i64),
+    /// Else.
+    Text(Box<str>),
+}
+
+impl From<i64> for RowId {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
 
 /// Predictions of one model; every vector has one entry a row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Predictions {
     /// Row ids; unique.
-    pub ids: Vec<i64>,
+    pub ids: Vec<RowId>,
     /// The true labels.
     pub y_true: Vec<bool>,
     /// The predicted labels.
     pub y_pred: Vec<bool>,
-    /// Probability of the positive class, from 0 to 1.
+    /// Probability of the positive class, from 0 to 1, or a score; empty when the file has none.
     pub p: Vec<f64>,
     /// Weight of each row, at least 0.
     pub weight: Option<Vec<f64>>,
@@ -57,7 +92,7 @@ pub enum PredictionsError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The table lacks a column: the user's input.
-    #[error("{file} has no column '{column}'; predictions need id, y_true, y_pred and p")]
+    #[error("{file} has no column '{column}'; predictions need id, y_true, and y_pred or p")]
     NoColumn {
         /// The file.
         file: String,
@@ -93,7 +128,7 @@ pub enum PairError {
         /// `baseline` or `candidate`.
         side: &'static str,
         /// The id.
-        id: i64,
+        id: RowId,
     },
     /// The files speak of different rows.
     #[error(
@@ -105,7 +140,7 @@ pub enum PairError {
         /// How many ids.
         count: usize,
         /// One of them.
-        id: i64,
+        id: RowId,
     },
     /// The files disagree about a row itself.
     #[error(
@@ -113,7 +148,7 @@ pub enum PairError {
     )]
     Differs {
         /// The id.
-        id: i64,
+        id: RowId,
         /// `y_true`, `weight` or `cluster`.
         what: &'static str,
     },
@@ -123,16 +158,16 @@ pub enum PairError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
     /// Row ids, ascending.
-    pub ids: Vec<i64>,
+    pub ids: Vec<RowId>,
     /// The true labels.
     pub y_true: Vec<bool>,
     /// Labels that the baseline predicted.
     pub baseline_pred: Vec<bool>,
     /// Labels that the candidate predicted.
     pub candidate_pred: Vec<bool>,
-    /// Probabilities of the baseline.
+    /// Probabilities of the baseline; empty when its file has none.
     pub baseline_p: Vec<f64>,
-    /// Probabilities of the candidate.
+    /// Probabilities of the candidate; empty when its file has none.
     pub candidate_p: Vec<f64>,
     /// Weights, if a file has them.
     pub weight: Option<Vec<f64>>,
@@ -164,21 +199,22 @@ impl Predictions {
         };
         let cluster =
             table.column("cluster").map(|column| texts(table, column, "cluster")).transpose()?;
-        let slices = table
-            .columns()
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| !RESERVED.contains(&name.as_str()));
+        let slices = table.columns().iter().enumerate().filter(|(_, name)| !is_reserved(name));
         let slice = |column: usize| {
             (0..table.rows())
                 .map(|row| table.text(row, column).map(|text| text.into_owned()))
                 .collect()
         };
+        let p = probabilities(table)?;
+        let y_pred = match (table.column("y_pred"), &p) {
+            (None, Some(p)) => p.iter().map(|p| *p >= THRESHOLD).collect(),
+            _ => cells(table, column("y_pred")?, "y_pred", read_label)?,
+        };
         Ok(Self {
-            ids: cells(table, column("id")?, "id", read_id)?,
+            ids: ids(table, column("id")?)?,
             y_true: cells(table, column("y_true")?, "y_true", read_label)?,
-            y_pred: cells(table, column("y_pred")?, "y_pred", read_label)?,
-            p: cells(table, column("p")?, "p", read_probability)?,
+            y_pred,
+            p: p.unwrap_or_default(),
             weight: table
                 .column("weight")
                 .map(|column| cells(table, column, "weight", read_weight))
@@ -214,11 +250,13 @@ impl Predictions {
     ) -> Result<(), PredictionsError> {
         self.check_shape()?;
         let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
-            ("id", Arc::new(Int64Array::from(self.ids.clone())), false),
+            ("id", id_array(&self.ids), false),
             ("y_true", Arc::new(BooleanArray::from(self.y_true.clone())), false),
             ("y_pred", Arc::new(BooleanArray::from(self.y_pred.clone())), false),
-            ("p", Arc::new(Float64Array::from(self.p.clone())), false),
         ];
+        if !self.p.is_empty() {
+            columns.push(("p", Arc::new(Float64Array::from(self.p.clone())), false));
+        }
         if let Some(weight) = &self.weight {
             columns.push(("weight", Arc::new(Float64Array::from(weight.clone())), false));
         }
@@ -265,7 +303,7 @@ impl Predictions {
         let lengths = [
             ("y_true", self.y_true.len()),
             ("y_pred", self.y_pred.len()),
-            ("p", self.p.len()),
+            ("p", if self.p.is_empty() { rows } else { self.p.len() }),
             ("weight", self.weight.as_ref().map_or(rows, Vec::len)),
             ("cluster", self.cluster.as_ref().map_or(rows, Vec::len)),
         ];
@@ -277,7 +315,7 @@ impl Predictions {
                 "{name} has {length} entries, id has {rows}"
             )));
         }
-        match self.slices.keys().find(|name| RESERVED.contains(&name.as_str())) {
+        match self.slices.keys().find(|name| is_reserved(name)) {
             Some(name) => Err(PredictionsError::Shape(format!("a slice cannot be named '{name}'"))),
             None => Ok(()),
         }
@@ -296,7 +334,7 @@ impl Predictions {
         ids.sort_unstable();
         let rows: Vec<(usize, usize)> = ids.iter().map(|id| (base[id], cand[id])).collect();
         for (id, &(b, c)) in ids.iter().zip(&rows) {
-            let differs = |what| PairError::Differs { id: *id, what };
+            let differs = |what| PairError::Differs { id: id.clone(), what };
             if baseline.y_true[b] != candidate.y_true[c] {
                 return Err(differs("y_true"));
             }
@@ -318,7 +356,7 @@ impl Predictions {
 fn paired(
     baseline: &Predictions,
     candidate: &Predictions,
-    ids: Vec<i64>,
+    ids: Vec<RowId>,
     rows: &[(usize, usize)],
 ) -> Pair {
     let base: Vec<usize> = rows.iter().map(|row| row.0).collect();
@@ -335,8 +373,8 @@ fn paired(
         y_true: take(&candidate.y_true, &cand),
         baseline_pred: take(&baseline.y_pred, &base),
         candidate_pred: take(&candidate.y_pred, &cand),
-        baseline_p: take(&baseline.p, &base),
-        candidate_p: take(&candidate.p, &cand),
+        baseline_p: take_if_any(&baseline.p, &base),
+        candidate_p: take_if_any(&candidate.p, &cand),
         weight: weight.or_else(|| baseline.weight.as_ref().map(|weight| take(weight, &base))),
         cluster: cluster.or_else(|| baseline.cluster.as_ref().map(|cluster| take(cluster, &base))),
         slices,
@@ -347,11 +385,15 @@ fn take<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
     rows.iter().map(|&row| values[row].clone()).collect()
 }
 
-fn index(side: &'static str, ids: &[i64]) -> Result<HashMap<i64, usize>, PairError> {
+fn take_if_any(values: &[f64], rows: &[usize]) -> Vec<f64> {
+    if values.is_empty() { Vec::new() } else { take(values, rows) }
+}
+
+fn index<'i>(side: &'static str, ids: &'i [RowId]) -> Result<HashMap<&'i RowId, usize>, PairError> {
     let mut index = HashMap::with_capacity(ids.len());
-    for (row, &id) in ids.iter().enumerate() {
+    for (row, id) in ids.iter().enumerate() {
         if index.insert(id, row).is_some() {
-            return Err(PairError::DuplicateId { side, id });
+            return Err(PairError::DuplicateId { side, id: id.clone() });
         }
     }
     Ok(index)
@@ -359,13 +401,13 @@ fn index(side: &'static str, ids: &[i64]) -> Result<HashMap<i64, usize>, PairErr
 
 fn unmatched(
     side: &'static str,
-    ids: &[i64],
-    other: &HashMap<i64, usize>,
+    ids: &[RowId],
+    other: &HashMap<&RowId, usize>,
 ) -> Result<(), PairError> {
     let mut missing = ids.iter().filter(|id| !other.contains_key(id));
     match missing.next() {
         None => Ok(()),
-        Some(&id) => Err(PairError::Unmatched { side, count: 1 + missing.count(), id }),
+        Some(id) => Err(PairError::Unmatched { side, count: 1 + missing.count(), id: id.clone() }),
     }
 }
 
@@ -397,14 +439,45 @@ fn texts(
     cells(table, column, name, |text| Ok(text.to_owned()))
 }
 
-fn read_id(text: &str) -> Result<i64, &'static str> {
-    text.parse().map_err(|_| "a 64-bit integer")
+/// Numbers if all are, else texts.
+fn ids(table: &Table, column: usize) -> Result<Vec<RowId>, PredictionsError> {
+    let number = |text: &str| text.parse().map(RowId::Number).map_err(|_| "a 64-bit integer");
+    let text = |text: &str| Ok(RowId::Text(text.into()));
+    cells(table, column, "id", number).or_else(|_| cells(table, column, "id", text))
+}
+
+fn id_array(ids: &[RowId]) -> ArrayRef {
+    let numbers: Option<Vec<i64>> = ids
+        .iter()
+        .map(|id| match id {
+            RowId::Number(number) => Some(*number),
+            RowId::Text(_) => None,
+        })
+        .collect();
+    match numbers {
+        Some(numbers) => Arc::new(Int64Array::from(numbers)),
+        None => Arc::new(StringArray::from_iter_values(ids.iter().map(RowId::to_string))),
+    }
+}
+
+/// The probabilities, or else the scores, if the table has them.
+fn probabilities(table: &Table) -> Result<Option<Vec<f64>>, PredictionsError> {
+    let named = PROBABILITIES.iter().find_map(|name| Some((*name, table.column(name)?)));
+    if let Some((name, column)) = named {
+        return cells(table, column, name, read_probability).map(Some);
+    }
+    table.column("y_score").map(|column| cells(table, column, "y_score", read_score)).transpose()
+}
+
+/// Columns that say something else than a slice: those with a meaning, and probabilities of any class.
+fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("p_")
 }
 
 fn read_label(text: &str) -> Result<bool, &'static str> {
     match text {
-        "1" => Ok(true),
-        "0" => Ok(false),
+        "1" | "1.0" => Ok(true),
+        "0" | "0.0" => Ok(false),
         _ if text.eq_ignore_ascii_case("true") => Ok(true),
         _ if text.eq_ignore_ascii_case("false") => Ok(false),
         _ => Err("true, false, 1 or 0"),
@@ -414,6 +487,10 @@ fn read_label(text: &str) -> Result<bool, &'static str> {
 fn read_probability(text: &str) -> Result<f64, &'static str> {
     let wanted = "a probability from 0 to 1";
     text.parse().ok().filter(|p| (0.0..=1.0).contains(p)).ok_or(wanted)
+}
+
+fn read_score(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|score: &f64| score.is_finite()).ok_or("a finite number")
 }
 
 fn read_weight(text: &str) -> Result<f64, &'static str> {
@@ -431,12 +508,12 @@ impl Pair {
 
 #[cfg(test)]
 mod tests {
-    use super::{PairError, Predictions};
+    use super::{PairError, Predictions, RowId};
     use crate::table::{Format, Table};
 
     fn predictions(ids: &[i64]) -> Predictions {
         Predictions {
-            ids: ids.to_vec(),
+            ids: ids.iter().copied().map(RowId::from).collect(),
             y_true: ids.iter().map(|id| id % 2 == 0).collect(),
             y_pred: ids.iter().map(|id| id % 3 == 0).collect(),
             p: ids.iter().map(|id| 1.0 / (1.0 + *id as f64)).collect(),
@@ -504,16 +581,37 @@ mod tests {
         );
         assert_eq!(error(",1,1,0.5"), "p.csv: row 1, column 'id' is null");
         assert_eq!(
-            read("id,y_true,p\n").expect_err("bad"),
-            "p.csv has no column 'y_pred'; predictions need id, y_true, y_pred and p"
+            read("id,y_true\n").expect_err("bad"),
+            "p.csv has no column 'y_pred'; predictions need id, y_true, and y_pred or p"
         );
+    }
+
+    #[test]
+    fn files_of_other_tools_are_read() {
+        let read = |csv: &str| {
+            let table = Table::from_bytes("p.csv", Format::Csv { delimiter: b',' }, csv.into())
+                .expect("a table");
+            Predictions::from_table(&table).map_err(|error| error.to_string())
+        };
+        let classes = read("id,y_true,p_0,p_1,latency_ms\nr1,1.0,0.75,0.25,9\nr2,0.0,0.5,0.5,8\n");
+        let classes = classes.expect("reads");
+        assert_eq!(classes.ids, ["r1", "r2"].map(|id| RowId::Text(id.into())));
+        assert_eq!((classes.y_true, classes.y_pred), (vec![true, false], vec![false, true]));
+        assert_eq!((classes.p, classes.slices.len()), (vec![0.25, 0.5], 0));
+        let score = read("id,y_true,y_pred,y_score\n1,1,1,-3.5\n").expect("reads");
+        assert_eq!(score.p, [-3.5]);
+        let labels = read("id,y_true,y_pred,plan\n7,1,0,free\n").expect("reads");
+        assert_eq!((labels.p.len(), labels.ids), (0, vec![RowId::from(7)]));
+        assert_eq!(labels.slices.len(), 1);
+        let error = read("id,y_true,y_score\n1,1,nan\n").expect_err("no number");
+        assert_eq!(error, "p.csv: row 1, column 'y_score' is 'nan', not a finite number");
     }
 
     #[test]
     fn pairs_are_joined_by_id() {
         let pair =
             Predictions::pair(&predictions(&[3, 1, 2]), &predictions(&[2, 3, 1])).expect("pairs");
-        assert_eq!(pair.ids, [1, 2, 3]);
+        assert_eq!(pair.ids, [1, 2, 3].map(RowId::from));
         assert_eq!(pair.baseline_p, pair.candidate_p);
         assert_eq!(pair.y_true, [false, true, false]);
     }
@@ -524,22 +622,22 @@ mod tests {
         let pair = |other: Predictions| Predictions::pair(&good, &other).expect_err("refused");
         assert_eq!(
             pair(predictions(&[1, 2, 2])),
-            PairError::DuplicateId { side: "candidate", id: 2 }
+            PairError::DuplicateId { side: "candidate", id: RowId::from(2) }
         );
         assert_eq!(
             pair(predictions(&[1, 2])),
-            PairError::Unmatched { side: "baseline", count: 1, id: 3 }
+            PairError::Unmatched { side: "baseline", count: 1, id: RowId::from(3) }
         );
         assert_eq!(
             pair(predictions(&[1, 2, 3, 9])),
-            PairError::Unmatched { side: "candidate", count: 1, id: 9 }
+            PairError::Unmatched { side: "candidate", count: 1, id: RowId::from(9) }
         );
         let mut other = predictions(&[1, 2, 3]);
         other.y_true[1] = false;
-        assert_eq!(pair(other), PairError::Differs { id: 2, what: "y_true" });
+        assert_eq!(pair(other), PairError::Differs { id: RowId::from(2), what: "y_true" });
         let mut other = predictions(&[1, 2, 3]);
         other.weight = Some(vec![1.0; 3]);
-        assert_eq!(pair(other), PairError::Differs { id: 1, what: "weight" });
+        assert_eq!(pair(other), PairError::Differs { id: RowId::from(1), what: "weight" });
     }
 
     #[test]

@@ -296,6 +296,11 @@ fn encode_decimal(mut digits: i128, mut scale: u32, out: &mut Vec<u8>) {
     if scale == 0 {
         return fixed(out, 3, digits);
     }
+    // A decimal that some float is printed as is that float: 10.5 in a contract is 10.5 in a column of decimals.
+    let float = Value::Decimal(digits, scale).as_f64();
+    if let Some(float) = float.filter(|float| float_decimal(*float) == Some((digits, scale))) {
+        return encode_float(float, out);
+    }
     fixed(out, 6, digits);
     out.extend(scale.to_le_bytes());
 }
@@ -375,6 +380,10 @@ mod tests {
         assert!(Value::Float(0.0).same(&Value::Float(-0.0)));
         assert!(Value::Int(1).same(&Value::Float(1.0)));
         assert!(Value::Decimal(10, 1).same(&Value::Int(1)));
+        assert!(Value::Decimal(1050, 2).same(&Value::Float(10.5)));
+        assert!(Value::Float(0.1).same(&Value::Decimal(1, 1)));
+        assert!(!Value::Float(0.1).same(&Value::Decimal(11, 2)));
+        assert!(!Value::Float(1e-300).same(&Value::Float(1e-301)));
         assert!(!Value::Int(9_007_199_254_740_993).same(&Value::Float(9_007_199_254_740_992.0)));
         assert!(!Value::Text("e\u{301}".into()).same(&Value::Text("é".into())));
     }

@@ -427,7 +427,7 @@ fn what_the_caller_left_out_is_an_error_not_a_verdict() {
     let error = |options: &ValidateOptions| {
         validate(&contract, &data, options).expect_err("refused").to_string()
     };
-    let needs = "rule 'customer.foreignKey' needs the data of 'customers'; give it with --table customers=DATA";
+    let needs = "rule 'customer.foreignKey' needs the data of 'customers'; name its file among the other tables, as customers=FILE";
     assert_eq!(error(&ValidateOptions::default()), needs);
     let lacking: IndexMap<_, _> = [("customers".to_owned(), csv("x\n1\n"))].into_iter().collect();
     let lacks = "rule 'customer.foreignKey': data.csv has no column 'customer_id'; it has x";

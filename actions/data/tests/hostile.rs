@@ -7,6 +7,8 @@ use arrow_array::{
     StringArray, TimestampMillisecondArray, UInt64Array,
 };
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use pawl_data::{Contract, Format, Table, ValidateOptions, validate};
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
@@ -210,4 +212,30 @@ fn truncated_parquet_and_unknown_formats_are_named() {
     assert_eq!(error, "data.xls has no known format; name it .csv, .tsv or .parquet");
     let error = Table::open(std::path::Path::new("/no/such.csv")).expect_err("absent").to_string();
     assert!(error.starts_with("/no/such.csv cannot be read: No such file"), "{error}");
+}
+
+#[test]
+fn every_usual_compression_reads_and_a_column_without_values_is_null() {
+    let nulls: ArrayRef = Arc::new(arrow_array::NullArray::new(3));
+    let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(3)]));
+    let batch = RecordBatch::try_from_iter([("n", nulls), ("i", numbers)]).expect("columns fit");
+    for codec in [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::ZSTD(ZstdLevel::default()),
+    ] {
+        let mut bytes = Vec::new();
+        let properties = WriterProperties::builder().set_compression(codec).build();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).expect("writes");
+        writer.write(&batch).expect("writes");
+        writer.close().expect("closes");
+        let table = Table::from_bytes("n.parquet", Format::Parquet, bytes).expect("reads");
+        let nulls: Vec<_> =
+            (0..3).map(|row| (table.is_null(row, 0), table.is_null(row, 1))).collect();
+        assert_eq!(nulls, [(true, false), (true, true), (true, false)], "{codec}");
+    }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_yaml::Spanned;
+use serde_yaml::{NonFiniteFloatPolicy, Spanned, UserMessageFormatter};
 
 /// One YAML value with the place (counted from 1) where it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,14 +62,22 @@ pub(crate) struct YamlError {
 
 /// Parses one YAML 1.2 document.
 pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
-    let options = serde_yaml::options! { strict_booleans: true, with_snippet: false };
+    let options = serde_yaml::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        // NaN may stand in a list of values.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+    };
     serde_yaml::from_str_with_options::<Node>(text, options).map_err(|error| {
         let place = error.location();
-        let message = error.to_string();
+        let message = error.render_with_formatter(&UserMessageFormatter);
+        let first = message.lines().next().unwrap_or_default();
+        // The place is told apart.
+        let message = first.split_once(" at line ").map_or(first, |(message, _)| message);
         YamlError {
             line: place.map_or(1, |p| p.line()),
             column: place.map_or(1, |p| p.column()),
-            message: message.lines().next().unwrap_or_default().to_owned(),
+            message: message.to_owned(),
         }
     })
 }
@@ -172,6 +180,9 @@ mod tests {
     fn duplicate_keys_and_alias_bombs_are_refused_with_a_place() {
         let error = parse("a: 1\na: 2\n").expect_err("duplicate");
         assert_eq!((error.line, error.column), (2, 1));
+        assert!(error.message.contains("duplicate"), "{}", error.message);
+        assert!(!error.message.contains("Options"), "{}", error.message);
+        assert!(!error.message.contains("line"), "{}", error.message);
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let below = format!("*a{}, ", level - 1).repeat(10);

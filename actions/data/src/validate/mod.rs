@@ -45,7 +45,9 @@ pub enum ValidateError {
         known: String,
     },
     /// A rule names a table that was not given.
-    #[error("rule '{rule}' needs the data of '{table}'; give it with --table {table}=DATA")]
+    #[error(
+        "rule '{rule}' needs the data of '{table}'; name its file among the other tables, as {table}=FILE"
+    )]
     NoTable {
         /// The rule's id.
         rule: String,
