@@ -21,7 +21,10 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     if matches!(cli.command, Command::Agent) {
         // PID 1 of a container: no runtime, no logging, nothing that it does not need.
         return commands::agent::run();
@@ -39,6 +42,21 @@ fn main() -> ExitCode {
             error.exit_code()
         }
     }
+}
+
+/// A command line that cannot be understood, or a wish for help. What was meant by it is not known, but a program that asked
+/// for JSON gets its event.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let said = text.trim_start_matches("error: ");
+        let (message, rest) = said.split_once("\n\n").unwrap_or((said.trim_end(), ""));
+        let event = CommandError::input(message, rest.trim()).to_json();
+        drop(output::print(&event.to_string()));
+    }
+    drop(error.print());
+    // 2 is also clap's own code for what it refuses.
+    if error.use_stderr() { ExitCode::from(error::Class::Input.code()) } else { ExitCode::SUCCESS }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {

@@ -106,13 +106,26 @@ fn refuse(args: &RunArgs, found: &[(Vec<Diagnostic>, String)]) -> Result<(), Com
         return Ok(());
     }
     if args.json {
-        let mut event = diagnostic::to_json(&all);
-        event["event"] = Json::from("error");
-        event["class"] = Json::from(Class::Input.word());
-        event["exit_code"] = Json::from(Class::Input.code());
-        print(&event.to_string())?;
+        print(&refusal(&all).to_string())?;
     }
     Err(CommandError { class: Class::Input, message: String::new(), hint: String::new() })
+}
+
+/// The event that stands for faulty workflows: as for any other error, and all diagnostics.
+fn refusal(all: &[Diagnostic]) -> Json {
+    let errors: Vec<&Diagnostic> = all.iter().filter(|found| found.is_error()).collect();
+    let (message, hint) = errors.first().map_or((String::new(), ""), |first| {
+        let place = format!("{}:{}:{}", first.file, first.line, first.column);
+        let more = match errors.len() - 1 {
+            0 => String::new(),
+            1 => " (and one error more)".to_owned(),
+            more => format!(" (and {more} errors more)"),
+        };
+        (format!("{place}: {}{more}", first.message), first.help.as_deref().unwrap_or_default())
+    });
+    let mut event = CommandError::input(message, hint).to_json();
+    event["diagnostics"] = diagnostic::to_json(all)["diagnostics"].take();
+    event
 }
 
 fn event(args: &RunArgs, folder: &Path, sources: &[Source]) -> Result<TriggerEvent, CommandError> {

@@ -74,14 +74,6 @@ impl<'a> WantedSteps<'a> {
             }
         }
     }
-
-    fn wants(&self, id: &str) -> bool {
-        self.all || self.ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
-    }
-
-    fn is_empty(&self) -> bool {
-        !self.all && self.ids.is_empty()
-    }
 }
 
 /// An expression that could not be evaluated, with the key it stands at. User: the workflow's author.
@@ -409,11 +401,13 @@ fn steps(
     wanted: &WantedSteps<'_>,
 ) -> Json {
     let mut all = Map::new();
-    if wanted.is_empty() {
-        return Json::Object(all);
-    }
-    let is_shown = |step: &PlannedStep| !step.id.is_empty() && wanted.wants(&step.id);
-    for (index, step) in planned.iter().enumerate().filter(|(_, step)| is_shown(step)) {
+    let shown: Vec<usize> = if wanted.all || parent.is_some() {
+        (0..planned.len()).collect()
+    } else {
+        wanted.ids.iter().filter_map(|id| job.step_over(id)).collect()
+    };
+    for index in shown {
+        let Some(step) = planned.get(index).filter(|step| !step.id.is_empty()) else { continue };
         let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
         let Some(state) = job.steps.get(&path) else { continue };
         let Some((outcome, conclusion)) = state.outcome.zip(state.conclusion) else { continue };

@@ -86,6 +86,8 @@ pub struct JobState {
     /// How far the steps of each parent are; the job's own under the empty path. It spares a look at every step that is over,
     /// of which a job may have thousands.
     progress: BTreeMap<Vec<u32>, Progress>,
+    /// Declared steps that are over, by their id in lower case.
+    over_by_id: HashMap<String, usize>,
 }
 
 /// How far the steps of one parent are.
@@ -171,7 +173,13 @@ impl JobState {
             planned,
             open: BTreeSet::new(),
             progress: BTreeMap::new(),
+            over_by_id: HashMap::new(),
         }
+    }
+
+    /// Index of the declared step with this id, once it is over.
+    pub(crate) fn step_over(&self, id: &str) -> Option<usize> {
+        self.over_by_id.get(&id.to_ascii_lowercase()).copied()
     }
 
     /// True when the step at this path is over.
@@ -480,6 +488,7 @@ impl RunState {
         else {
             return Err("not the end of a step".to_owned());
         };
+        let plan = self.plan.clone();
         let job = self.running_job(key)?;
         let step = job.steps.entry(path.clone()).or_insert_with(|| StepState::intended(0, 0, 0));
         require(step.phase != StepPhase::Finished, || format!("step {path} of {key} is over"))?;
@@ -498,6 +507,10 @@ impl RunState {
             job.path.insert(0, folder.clone());
         }
         job.count_end(path, *conclusion);
+        let planned = plan.as_ref().and_then(|plan| plan.jobs.get(job.planned)?.step(path));
+        if let (Some(planned), [index]) = (planned, path.0.as_slice()) {
+            job.over_by_id.insert(planned.id.to_ascii_lowercase(), *index as usize);
+        }
         Ok(())
     }
 

@@ -26,12 +26,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 /// Durable events that may wait for the reader before the loop stops taking in what steps print.
 const OUTBOX: usize = 4096;
 
 /// Signals that are taken in before the loop decides and writes. More would delay decisions behind a flood of lines.
 const BATCH: usize = 512;
+
+/// How long lines and starts of steps may wait for company before they are written. The end of a short step comes within
+/// this time, and then shares their trip to the disk; a person does not see the difference.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// Rounds of decisions before they are written down, so that a long chain of them does not pile up in memory.
 const ROUNDS: usize = 256;
@@ -98,6 +103,8 @@ pub(crate) struct Coordinator<'e> {
     pub(crate) needs_sweep: bool,
     /// Recorded in the state, not yet in the journal.
     batch: Vec<Recorded>,
+    /// Since when the batch waits, and holds nothing but what may wait.
+    lingers: Option<Instant>,
     /// To be done once the batch is durable.
     todo: Vec<Effect>,
     /// Named anew by every decision.
@@ -145,6 +152,7 @@ impl<'e> Coordinator<'e> {
             is_killed: false,
             needs_sweep: false,
             batch: Vec::new(),
+            lingers: None,
             todo: Vec::new(),
             standing: Vec::new(),
             wake: None,
@@ -213,6 +221,7 @@ impl<'e> Coordinator<'e> {
 
     /// Writes the batch. When this returns, its events would survive a power cut and may be shown.
     pub(crate) async fn commit(&mut self) -> Result<(), EngineError> {
+        self.lingers = None;
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -242,7 +251,9 @@ impl<'e> Coordinator<'e> {
         let mut unrested = 0;
         loop {
             let is_rested = self.settle()?;
-            self.commit().await?;
+            if !self.may_linger() {
+                self.commit().await?;
+            }
             self.perform();
             if self.is_over() {
                 return Ok(());
@@ -259,6 +270,19 @@ impl<'e> Coordinator<'e> {
             }
             self.check_clocks()?;
         }
+    }
+
+    /// True while nothing in the batch is waited for by anybody: no effect, no end.
+    fn may_linger(&mut self) -> bool {
+        let is_light = self.todo.is_empty()
+            && !self.batch.is_empty()
+            && self.batch.len() < BATCH
+            && self.batch.iter().all(|recorded| is_light(&recorded.event));
+        if !is_light {
+            self.lingers = None;
+            return false;
+        }
+        self.lingers.get_or_insert_with(Instant::now).elapsed() < LINGER
     }
 
     /// True once the run's last event is in the journal.
@@ -430,8 +454,10 @@ impl<'e> Coordinator<'e> {
     /// Time until a clock of ours strikes.
     fn pause(&self) -> Option<Duration> {
         let limits = self.live.values().flat_map(|step| [step.timeout_at(), step.abandon_at]);
-        let next = limits.flatten().chain(self.wake).min()?;
-        Some(Duration::from_millis(u64::try_from(next - self.now()).unwrap_or(0)))
+        let next = limits.flatten().chain(self.wake).min();
+        let clock = next.map(|at| Duration::from_millis(u64::try_from(at - self.now()).unwrap_or(0)));
+        let batch = self.lingers.map(|since| LINGER.saturating_sub(since.elapsed()));
+        clock.into_iter().chain(batch).min()
     }
 
     fn check_clocks(&mut self) -> Result<(), EngineError> {

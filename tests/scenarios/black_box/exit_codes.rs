@@ -60,6 +60,28 @@ fn a_missing_file_and_an_unknown_option_are_2() {
 }
 
 #[test]
+fn under_json_every_refusal_is_one_event_of_one_shape() {
+    let project = Project::new()
+        .file("ci.yml", "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    stepz: []\n");
+    for (args, message) in [
+        (&["run", "ci.yml", "--json"] as &[&str], "ci.yml:"),
+        (&["plan", "ci.yml", "--json"], "ci.yml:"),
+        (&["run", "nowhere.yml", "--json"], "nowhere.yml"),
+        (&["run", "--colour", "--json"], "--colour"),
+        (&["run", "--resume", "nowhere", "--json"], "nowhere"),
+    ] {
+        let outcome = Pawl::new(&project).args(args).store(project.store()).run();
+        outcome.code(2);
+        let [event] = &outcome.events()[..] else { panic!("{args:?}: {}", outcome.stdout()) };
+        let shape = (&event["event"], &event["class"], &event["exit_code"]);
+        assert_eq!(shape, (&"error".into(), &"input".into(), &2.into()), "{args:?}");
+        let said = event["message"].as_str().expect("there is a message");
+        assert!(said.contains(message) && event["hint"].is_string(), "{args:?}: {event}");
+        assert!(!outcome.stderr().is_empty(), "{args:?}");
+    }
+}
+
+#[test]
 fn an_event_that_nothing_listens_to_is_2_with_the_reason() {
     let project = project("echo never");
     let call = Pawl::new(&project).args(["run", "ci.yml", "--event", "release", "--json"]);

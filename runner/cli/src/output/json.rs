@@ -170,19 +170,21 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
     }
 }
 
-/// The jobs of the final report: every matrix instance is its own entry.
+/// The jobs of the final report, in the plan's order: every matrix instance is its own entry.
 pub(crate) fn report(state: &RunState) -> Value {
-    let entries = state.jobs.values().filter_map(|job| {
-        let planned = state.planned(job)?;
-        Some(json!({
-            "id": job.id,
-            "name": job_name(state, planned, job),
-            "matrix": matrix(job),
-            "conclusion": job.conclusion,
-            "reason": job.reason,
-            "outputs": job.outputs,
-            "steps": steps(state, planned, job),
-        }))
+    let plan = state.plan.iter().flat_map(|plan| &plan.jobs);
+    let entries = plan.flat_map(|planned| {
+        state.instances(&planned.id).map(move |(_, job)| {
+            json!({
+                "id": job.id,
+                "name": job_name(state, planned, job),
+                "matrix": matrix(job),
+                "conclusion": job.conclusion,
+                "reason": job.reason,
+                "outputs": job.outputs,
+                "steps": steps(state, planned, job),
+            })
+        })
     });
     Value::Array(entries.collect())
 }

@@ -144,7 +144,8 @@ impl<W: Write + Send> TerminalSink<W> {
     fn summary(&mut self, state: &RunState, conclusion: Conclusion) {
         self.erase_foot();
         self.line("");
-        for (key, job) in &state.jobs {
+        let planned = state.plan.iter().flat_map(|plan| &plan.jobs);
+        for (key, job) in planned.flat_map(|planned| state.instances(&planned.id)) {
             let shown = job.conclusion.unwrap_or(Conclusion::Lost);
             let took: u64 = job.steps.values().map(|step| step.duration_ms).sum();
             let line = format!(
