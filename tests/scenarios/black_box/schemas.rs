@@ -343,7 +343,7 @@ fn reports_and_models_fit_their_schemas() {
 
     let predicted = |shift: usize| -> String {
         let rows = (0..400).map(|n| {
-            let p = if (n + shift) % 5 == 0 { 0.3 } else { 0.8 };
+            let p = if (n + shift).is_multiple_of(5) { 0.3 } else { 0.8 };
             format!("{n},{},{},{p}\n", n % 2, u8::from(p > 0.5))
         });
         format!("id,y_true,y_pred,p\n{}", rows.collect::<String>())

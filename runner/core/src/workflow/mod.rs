@@ -123,10 +123,10 @@ const CONCURRENCY_KEYS: &[&str] = &["group", "cancel-in-progress", "queue"];
 /// `concurrency` of a workflow or job: known, and not carried out.
 fn concurrency(reader: &mut Reader<'_>, fields: Fields<'_>) {
     let Some(entry) = fields.entry("concurrency") else { return };
-    if entry.value.kind == yaml::Kind::Map {
-        if let Some(inner) = reader.fields(&entry.value, CONCURRENCY_KEYS) {
-            reader.required(inner, "group");
-        }
+    if entry.value.kind == yaml::Kind::Map
+        && let Some(inner) = reader.fields(&entry.value, CONCURRENCY_KEYS)
+    {
+        reader.required(inner, "group");
     }
     let help = "remove it: one 'pawl run' starts one run, and two never wait for each other";
     reader.not_supported(entry.key_span, "'concurrency'", help);
