@@ -280,11 +280,8 @@ fn trigger(event: &Event) -> Json {
         });
         return json!({ "type": "array", "items": one });
     }
-    let properties: Map<String, Json> = event
-        .keys
-        .iter()
-        .map(|key| ((*key).to_owned(), trigger_key(event, key)))
-        .collect();
+    let properties: Map<String, Json> =
+        event.keys.iter().map(|key| ((*key).to_owned(), trigger_key(event, key))).collect();
     let mut fields =
         json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if event.name == "workflow_run" {

@@ -8,8 +8,11 @@ use pawl_core::diagnostic::Code;
 use pawl_core::workflow::schema as workflow;
 use serde_json::{Value, json};
 
-/// Every schema: its name, and what makes it.
-pub(super) const ALL: &[(&str, fn() -> Value)] = &[
+/// A schema's name, and what makes it.
+type Named = (&'static str, fn() -> Value);
+
+/// Every schema.
+pub(super) const ALL: &[Named] = &[
     ("workflow", workflow::schema),
     ("action", action),
     ("event", event),
