@@ -1,7 +1,7 @@
 //! Carries a plan of many steps through on the fake executor with the real journal, and prints what it took:
 //!
 //! ```sh
-//! cargo run --release -p pawl-engine --example many_steps -- JOBS STEPS
+//! cargo run --release -p pawl-engine --example many_steps -- JOBS STEPS AT_ONCE
 //! ```
 
 use async_trait::async_trait;
@@ -52,7 +52,9 @@ fn workflow(jobs: usize, steps: usize) -> String {
 async fn main() -> Result<(), Box<dyn Error>> {
     let numbers: Vec<usize> =
         std::env::args().skip(1).map(|word| word.parse()).collect::<Result<_, _>>()?;
-    let [jobs, steps] = numbers[..] else { return Err("usage: many_steps JOBS STEPS".into()) };
+    let [jobs, steps, max_jobs] = numbers[..] else {
+        return Err("usage: many_steps JOBS STEPS AT_ONCE".into());
+    };
     let text = workflow(jobs, steps);
     let started = Instant::now();
     let (parsed, _) = pawl_core::workflow::parse("w.yml", &text);
@@ -72,7 +74,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         journal: Arc::new(SqliteJournal::open(&folder.join("pawl.db"))?),
         clock: Arc::new(SystemClock),
         work: folder.join("work"),
-        limits: Limits::default(),
+        limits: Limits { max_jobs, ..Limits::default() },
     };
     let order = RunOrder {
         run: RunId("20261123-000000-aaaaaa".to_owned()),

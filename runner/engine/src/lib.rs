@@ -18,5 +18,5 @@ mod recovery;
 pub mod registry;
 mod scrub;
 mod signals;
-mod vault;
+pub mod vault;
 mod workspace;

@@ -2,6 +2,7 @@
 
 use crate::mask::{MaskRefused, Masker};
 use crate::vault::Vault;
+use indexmap::IndexMap;
 use pawl_core::event::{Annotation, RunEvent, StepEffects};
 
 /// Everything that knows secret values, besides the expressions.
@@ -68,9 +69,25 @@ impl Scrubber {
         self.mask_option(&mut annotation.file);
     }
 
+    /// A script may build a name from a secret. Nothing later can ask for it but by that secret, so it need not stay usable.
+    fn mask_names(&self, values: &mut IndexMap<String, String>) {
+        if values.keys().any(|name| self.masker.finds(name)) {
+            *values = std::mem::take(values)
+                .into_iter()
+                .map(|(mut name, value)| {
+                    self.masker.mask_in_place(&mut name);
+                    (name, value)
+                })
+                .collect();
+        }
+    }
+
     /// What later steps get is sealed, so that they still get it; what people get is masked.
     fn scrub_effects(&self, effects: &mut StepEffects) {
         let StepEffects { outputs, env, path, state, summary: _, report: _ } = effects;
+        for named in [&mut *outputs, &mut *env, &mut *state] {
+            self.mask_names(named);
+        }
         let values = outputs.values_mut().chain(env.values_mut()).chain(state.values_mut());
         for value in values.chain(path) {
             self.vault.seal(value);
@@ -120,7 +137,10 @@ mod tests {
     fn what_a_step_leaves_is_sealed_for_steps_and_masked_for_people() {
         let effects = StepEffects {
             outputs: one("o", "hunter2!"),
-            env: one("E", "a hunter2! aHVudGVyMiE="),
+            env: [one("E", "a hunter2! aHVudGVyMiE="), one("N_hunter2!", "1")]
+                .into_iter()
+                .flatten()
+                .collect(),
             path: vec!["/hunter2!/bin".to_owned()],
             state: one("s", "plain"),
             summary: "hunter2!".to_owned(),
@@ -142,6 +162,7 @@ mod tests {
         let RunEvent::StepFinished { effects, .. } = event else { panic!() };
         assert_eq!(effects.outputs["o"], "***[n:KEY]");
         assert_eq!(effects.env["E"], "a ***[n:KEY] ***");
+        assert_eq!(effects.env["N_***"], "1");
         assert_eq!(effects.path, ["/***[n:KEY]/bin"]);
         assert_eq!(effects.state["s"], "plain");
         assert_eq!((effects.summary.as_str(), effects.report), ("***", serde_json::json!(["***"])));

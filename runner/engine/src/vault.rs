@@ -94,9 +94,31 @@ impl Vault {
     }
 }
 
+/// The text as people see it: each token, whatever run it is of, as the mask alone.
+pub fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(crate::mask::MASK) {
+        let after = &rest[at + crate::mask::MASK.len()..];
+        shown.push_str(&rest[..at + crate::mask::MASK.len()]);
+        rest = after_token(after).unwrap_or(after);
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// What follows `[nonce:NAME]` at the beginning of the text.
+fn after_token(text: &str) -> Option<&str> {
+    let (nonce, rest) = text.strip_prefix('[')?.split_once(':')?;
+    let (name, rest) = rest.split_once(']')?;
+    let is_nonce = nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (is_nonce && is_name).then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Vault;
+    use super::{Vault, shown};
     use indexmap::IndexMap;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
@@ -105,6 +127,15 @@ mod tests {
         let secrets: IndexMap<String, String> =
             secrets.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Vault::new("n0nce".to_owned(), &secrets)
+    }
+
+    #[test]
+    fn people_see_the_mask_and_nothing_of_a_token() {
+        let nonce = "c16718487c5d4b26857b5feaf3c9b99c";
+        assert_eq!(shown(&format!("a ***[{nonce}:TOK]b ***[{nonce}:3]")), "a ***b ***");
+        for other in ["", "***", "***[x]", "***[abc:TOK]", "*** [list: 1]", &format!("***[{nonce}:")] {
+            assert_eq!(shown(other), other);
+        }
     }
 
     #[test]

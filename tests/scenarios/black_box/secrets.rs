@@ -31,6 +31,7 @@ jobs:
           echo inline ${{ secrets.TOKEN }}
           printf %s \"$TOKEN\" | base64
           echo \"token=$TOKEN\" >> \"$GITHUB_OUTPUT\"
+          echo \"NAME_$TOKEN=1\" >> \"$GITHUB_OUTPUT\"
           echo \"COPY=$TOKEN\" >> \"$GITHUB_ENV\"
           echo \"summary $TOKEN\" >> \"$GITHUB_STEP_SUMMARY\"
           echo \"::error title=$TOKEN::leaked $TOKEN\"
@@ -55,6 +56,9 @@ fn a_secret_is_used_and_never_kept_or_shown() {
         assert!(!outcome.stderr().contains(needle), "stderr holds {needle}");
         assert_eq!(project.store_files_with(needle), Vec::<std::path::PathBuf>::new(), "{needle}");
     }
+    let events = outcome.events();
+    let end = events.iter().find(|event| event["event"] == "step-finished").expect("it ended");
+    assert_eq!(end["outputs"], serde_json::json!({ "token": "***", "NAME_***": "1" }));
     let human = Pawl::new(&project).args(["replay", "--verbose"]).store(project.store()).run();
     assert!(!human.stdout().contains(SECRET), "{}", human.stdout());
 }

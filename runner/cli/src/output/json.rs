@@ -9,6 +9,7 @@ use pawl_core::ids::{JobKey, StepPath};
 use pawl_core::plan::{Plan, PlannedJob};
 use pawl_core::resolve;
 use pawl_core::state::{JobState, RunState};
+use pawl_engine::vault::shown;
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -144,7 +145,7 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         } => {
             let mut details = json!({
                 "attempt": attempt, "outcome": outcome, "conclusion": conclusion, "exit_code": exit_code,
-                "duration_ms": duration_ms, "reason": reason, "outputs": effects.outputs,
+                "duration_ms": duration_ms, "reason": reason, "outputs": shown_outputs(&effects.outputs),
             });
             if !effects.report.is_null() {
                 details["report"] = effects.report.clone();
@@ -168,6 +169,12 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
     if let Value::Object(details) = details {
         line.extend(details);
     }
+}
+
+/// Outputs as they are shown: where a later step finds a secret, a reader sees the mask alone.
+fn shown_outputs(outputs: &IndexMap<String, String>) -> Value {
+    let entries = outputs.iter().map(|(name, value)| (name.clone(), json!(shown(value))));
+    Value::Object(entries.collect())
 }
 
 /// The jobs of the final report, in the plan's order: every matrix instance is its own entry.
