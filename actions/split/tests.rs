@@ -56,3 +56,20 @@ fn wrong_fractions_labels_and_files_are_wrong_input() {
         assert_eq!(bench.run_job(&Split, &given).unwrap_err().exit_code(), 2, "{given:?}");
     }
 }
+
+#[test]
+fn no_file_is_written_over_another() {
+    let bench = bench();
+    let before = lines(&bench, "d.csv");
+    for (given, wanted) in [
+        (("train", "test.csv"), "the inputs train and test are both test.csv"),
+        (("train", "./d.csv"), "the inputs data and train are both d.csv"),
+        (("test", "x/../d.csv"), "d.csv"),
+    ] {
+        let error = bench.run_job(&Split, &[("data", "d.csv"), given]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+    assert_eq!(lines(&bench, "d.csv"), before);
+    assert!(!bench.workspace().has_file("test.csv").unwrap());
+}

@@ -87,10 +87,23 @@ fn features(
     columns: &[String],
     rule: &LabelRule,
 ) -> Result<Vec<String>, ActionError> {
-    if inputs.text("features").trim() == ALL_BUT_LABEL {
-        return Ok(columns.iter().filter(|column| **column != rule.column).cloned().collect());
+    let listed = if inputs.text("features").trim() == ALL_BUT_LABEL {
+        columns.iter().filter(|column| **column != rule.column).cloned().collect()
+    } else {
+        inputs.list("features")
+    };
+    if listed.is_empty() {
+        return Err(ActionError::input(
+            format!("there is no column to learn from but {}, the label's", rule.column),
+            "",
+        ));
     }
-    let listed = inputs.list("features");
+    if let Some(at) = (1..listed.len()).find(|at| listed[..*at].contains(&listed[*at])) {
+        return Err(ActionError::input(
+            format!("the input features names {} twice", listed[at]),
+            "",
+        ));
+    }
     if listed.contains(&rule.column) {
         return Err(ActionError::input(
             format!("the column {} makes the label, so it cannot be a feature", rule.column),
