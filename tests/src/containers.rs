@@ -10,12 +10,55 @@ use std::sync::OnceLock;
 /// The engine does not answer. A missing engine is a failure, never a skipped test.
 pub fn busybox() -> &'static str {
     static MADE: OnceLock<()> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let script = root().join("tests/images/busybox.sh");
-        let output = Command::new("sh").arg(script).output().expect("sh starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    });
+    MADE.get_or_init(|| make("busybox.sh"));
     "pawl-test/busybox:1"
+}
+
+/// An image with Python, made by a script as well.
+///
+/// # Panics
+/// As [`busybox`].
+pub fn python() -> &'static str {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| make("debian-python.sh"));
+    "pawl-test/python:1"
+}
+
+fn make(script: &str) {
+    let script = root().join("tests/images").join(script);
+    let output = Command::new("sh").arg(script).output().expect("sh starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Removes the containers and the network of a service, before and after a test, whatever came of it.
+#[derive(Debug)]
+pub struct ServiceRemains(String);
+
+impl ServiceRemains {
+    /// # Panics
+    /// The engine does not answer.
+    pub fn new(service: &str) -> Self {
+        let remains = Self(service.to_owned());
+        remains.remove();
+        remains
+    }
+
+    fn remove(&self) {
+        let filter = format!("name=^pawl-svc-{}-", self.0);
+        let found = docker(&["ps", "--all", "--quiet", "--filter", &filter]);
+        for container in found.lines() {
+            docker(&["rm", "--force", "--volumes", container]);
+        }
+        // There may be none.
+        let network = format!("pawl-svc-{}", self.0);
+        drop(Command::new("docker").args(["network", "rm", &network]).output());
+    }
+}
+
+impl Drop for ServiceRemains {
+    fn drop(&mut self) {
+        self.remove();
+    }
 }
 
 /// `--image` for jobs that ask for `ubuntu-latest`.

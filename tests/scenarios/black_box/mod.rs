@@ -4,6 +4,7 @@ mod actions;
 mod cancellation;
 mod checking;
 mod events;
+mod example;
 mod exit_codes;
 mod inputs;
 mod limits;
