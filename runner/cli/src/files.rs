@@ -1,6 +1,8 @@
 //! Finding and reading the user's files.
 
 use crate::error::CommandError;
+use pawl_core::diagnostic::{Code, Diagnostic};
+use pawl_core::span::Span;
 use std::path::{Path, PathBuf};
 
 /// Folders that workflows are looked for in.
@@ -45,27 +47,39 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml")
 }
 
-/// Reads a workflow file.
+/// Reads a workflow file, or says what is wrong with its content.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn examine(path: &Path) -> Result<Result<String, Diagnostic>, CommandError> {
+    let fault = |code, at, message, help: &str| {
+        Diagnostic::new(&path.display().to_string(), code, at, message, Some(help.to_owned()))
+    };
+    let length = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
+    if length > LARGEST_WORKFLOW_BYTES {
+        let message =
+            format!("the file has {length} bytes; a workflow has at most {LARGEST_WORKFLOW_BYTES}");
+        return Ok(Err(fault(Code::YamlLimit, Span::START, message, "split it")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    Ok(String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+        let message = "the file is not UTF-8 from here on".to_owned();
+        fault(Code::YamlSyntax, Span::at(&before, before.len()), message, "save the file as UTF-8")
+    }))
+}
+
+/// Reads a workflow or action file.
 ///
 /// # Errors
 /// It cannot be read, is larger than 1 MiB, or is not UTF-8.
 pub(crate) fn read(path: &Path) -> Result<String, CommandError> {
-    let length = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
-    if length > LARGEST_WORKFLOW_BYTES {
-        return Err(CommandError::input(
-            format!(
-                "{}: {length} bytes; a workflow has at most {LARGEST_WORKFLOW_BYTES}",
-                path.display()
-            ),
-            "split it",
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
+    examine(path)?.map_err(|fault| {
+        let place = format!("{}:{}:{}", fault.file, fault.line, fault.column);
         CommandError::input(
-            format!("{}: byte {at} is not UTF-8", path.display()),
-            "save the file as UTF-8",
+            format!("{place}: {}", fault.message),
+            fault.help.as_deref().unwrap_or_default(),
         )
     })
 }

@@ -130,7 +130,7 @@ fn refusal(all: &[Diagnostic]) -> Json {
 
 fn event(args: &RunArgs, folder: &Path, sources: &[Source]) -> Result<TriggerEvent, CommandError> {
     let payload = match &args.event_path {
-        Some(path) => files::read_json(path)?,
+        Some(path) => payload(path)?,
         None => Json::Null,
     };
     let tree = git::tree(folder);
@@ -145,6 +145,17 @@ fn event(args: &RunArgs, folder: &Path, sources: &[Source]) -> Result<TriggerEve
         run_id: String::new(),
         run_number: 1,
     })
+}
+
+fn payload(path: &Path) -> Result<Json, CommandError> {
+    let payload = files::read_json(path)?;
+    match payload.is_object() {
+        true => Ok(payload),
+        false => Err(CommandError::input(
+            format!("--event-path {}: the payload is not a JSON object", path.display()),
+            "write an object, such as {\"inputs\": {}}",
+        )),
+    }
 }
 
 fn default_event(args: &RunArgs, sources: &[Source]) -> String {

@@ -101,3 +101,29 @@ fn the_workflows_in_the_documents_are_without_fault() {
         assert_eq!(call.run().code(0).json(), json!({ "diagnostics": [] }), "{example}");
     }
 }
+
+#[test]
+fn a_file_that_is_no_text_is_a_finding_and_hides_no_other() {
+    let project = Project::new().file("bad.yml", BAD).file("large.yml", &"# x\n".repeat(300_000));
+    std::fs::write(project.folder().join("bytes.yml"), b"on: push\n# \xff\n").expect("it is written");
+    let files = ["bytes.yml", "bad.yml", "large.yml"];
+    let call = Pawl::new(&project).args(["check", "--format", "json"]).args(files);
+    let found = call.run().code(2).json();
+    let all = found["diagnostics"].as_array().expect("a list of diagnostics");
+    let of = |file: &str| all.iter().find(|one| one["file"] == file).expect("it is told");
+    let place = |one: &serde_json::Value| (one["code"].clone(), one["line"].clone(), one["column"].clone());
+    assert_eq!(place(of("bytes.yml")), (json!("yaml-syntax"), json!(2), json!(3)));
+    assert_eq!(place(of("large.yml")), (json!("yaml-limit"), json!(1), json!(1)));
+    assert_eq!(of("bad.yml")["code"], "unknown-need");
+}
+
+#[test]
+fn a_built_in_action_that_does_not_exist_is_found_before_a_run() {
+    let project = Project::new()
+        .file("a.yml", &GOOD.replace("run: echo fine", "uses: pawl/nope"))
+        .file("b.yml", &GOOD.replace("run: echo fine", "uses: acme/tool@v1"));
+    let outcome = Pawl::new(&project).args(["check", "a.yml", "--format", "json"]).run();
+    assert_eq!(outcome.code(2).json()["diagnostics"][0]["code"], "unknown-action");
+    // Its folder may be given to the run.
+    Pawl::new(&project).args(["check", "b.yml"]).run().code(0);
+}

@@ -62,13 +62,16 @@ fn a_missing_file_and_an_unknown_option_are_2() {
 #[test]
 fn under_json_every_refusal_is_one_event_of_one_shape() {
     let project = Project::new()
-        .file("ci.yml", "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    stepz: []\n");
+        .file("ci.yml", "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    stepz: []\n")
+        .file("ok.yml", ONE_STEP)
+        .file("list.json", "[1]");
     for (args, message) in [
         (&["run", "ci.yml", "--json"] as &[&str], "ci.yml:"),
         (&["plan", "ci.yml", "--json"], "ci.yml:"),
         (&["run", "nowhere.yml", "--json"], "nowhere.yml"),
         (&["run", "--colour", "--json"], "--colour"),
         (&["run", "--resume", "nowhere", "--json"], "nowhere"),
+        (&["run", "ok.yml", "--event-path", "list.json", "--json"], "list.json"),
     ] {
         let outcome = Pawl::new(&project).args(args).store(project.store()).run();
         outcome.code(2);

@@ -3,7 +3,7 @@
 use crate::args::{CheckArgs, CheckFormat};
 use crate::error::CommandError;
 use crate::output::print;
-use crate::{catalog, files, order};
+use crate::{catalog, files, git, order};
 use pawl_core::check;
 use pawl_core::diagnostic::{Code, Diagnostic, Severity, render, to_json};
 use pawl_core::planner::{PlanOptions, plan};
@@ -16,8 +16,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
     let paths = files::workflows(&args.files, None)?;
     let mut all = Vec::new();
     for path in &paths {
-        let text = files::read(path)?;
-        let found = checked(&path.display().to_string(), &text);
+        let (text, found) = match files::examine(path)? {
+            Ok(text) => {
+                let found = checked(&path.display().to_string(), &text);
+                (text, found)
+            }
+            Err(fault) => (String::new(), vec![fault]),
+        };
         if !is_json(args) && !found.is_empty() {
             print(render(&found, &text).trim_end())?;
         }
@@ -63,10 +68,11 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
     let Some((trigger, first_job)) = workflow.triggers.first().zip(workflow.jobs.first()) else {
         return Vec::new();
     };
+    let folder = git::top(Path::new(".")).unwrap_or_else(|| ".".into());
     let event = TriggerEvent { name: trigger.event.clone(), ..TriggerEvent::default() };
     let options = PlanOptions {
         builtins: catalog::builtins(),
-        actions: order::local_actions(workflow, Path::new(".")),
+        actions: order::local_actions(workflow, &folder),
         ..PlanOptions::default()
     };
     let is_about_actions = |diagnostic: &Diagnostic| {
@@ -77,7 +83,11 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
             Code::UndeclaredInput,
             Code::InvalidAction,
         ];
-        codes.contains(&diagnostic.code) && diagnostic.line >= first_job.id.span.line
+        // An action of the project or of somebody else may still come, from a checkout or from `--action`.
+        let is_about_builtin = diagnostic.code == Code::UnknownAction
+            && diagnostic.message.starts_with("there is no built-in action");
+        (codes.contains(&diagnostic.code) || is_about_builtin)
+            && diagnostic.line >= first_job.id.span.line
     };
     let found = plan(workflow, &event, &options).err().unwrap_or_default();
     found.into_iter().filter(is_about_actions).collect()
