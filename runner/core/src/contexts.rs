@@ -125,6 +125,20 @@ impl<'a> Scope<'a> {
         Contexts { values, status: Some(self.ancestors_status(job)), ..Contexts::new() }
     }
 
+    /// Outputs of a workflow that was called, from those of its jobs. One that cannot be evaluated is empty, as on GitHub.
+    pub fn workflow_outputs(&self) -> IndexMap<String, String> {
+        let one = |job: &PlannedJob| {
+            let result = self.result(&job.id).map_or("", Conclusion::as_github);
+            (job.id.clone(), json!({ "result": result, "outputs": self.outputs(&job.id) }))
+        };
+        let mut contexts = Contexts { values: self.base(), ..Contexts::new() };
+        contexts.values.insert("jobs", Value::from(object(self.plan.jobs.iter().map(one))));
+        let outputs = self.plan.outputs.iter();
+        outputs
+            .map(|(name, value)| (name.clone(), text(name, value, &contexts).unwrap_or_default()))
+            .collect()
+    }
+
     /// Contexts for what belongs to a job instance but not to one step: image, outputs, environment.
     pub fn job(
         &self,

@@ -477,3 +477,26 @@ jobs:
         ]
     );
 }
+
+#[test]
+fn fail_fast_is_what_the_workflow_says_and_true_by_default() {
+    let text = |strategy: &str| {
+        format!(
+            "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    strategy:\n      {strategy}\n      \
+             matrix: {{size: [1, 2]}}\n    steps:\n      - run: echo\n"
+        )
+    };
+    for (strategy, expected) in [
+        ("max-parallel: 2", true),
+        ("fail-fast: true", true),
+        ("fail-fast: false", false),
+        ("fail-fast: False", false),
+        ("fail-fast: ${{ github.ref == 'x' }}", false),
+        ("fail-fast: ${{ fromJSON('true') }}", true),
+    ] {
+        let plan = planned(&text(strategy), &event("push"), &options());
+        assert_eq!(plan.jobs[0].fail_fast, expected, "{strategy}");
+    }
+    let found = refused(&text("fail-fast: ${{ 'maybe' }}"), &event("push"), &options());
+    assert!(found[0].contains("'fail-fast' is 'maybe'"), "{found:?}");
+}

@@ -28,6 +28,28 @@ fn a_called_workflow_is_started_directly_with_the_inputs_of_its_event() {
 }
 
 #[test]
+fn a_called_workflow_reports_its_outputs() {
+    let workflow = "\
+on:
+  workflow_call:
+    outputs:
+      word: { value: \"${{ jobs.make.outputs.word }}!\" }
+      none: { value: \"${{ jobs.make.outputs.none }}\" }
+jobs:
+  make:
+    runs-on: ubuntu-latest
+    outputs: { word: \"${{ steps.say.outputs.word }}\" }
+    steps:
+      - id: say
+        run: echo word=done >> $GITHUB_OUTPUT
+";
+    let project = Project::new().file("ci.yml", workflow);
+    let outcome = run(&project, &["--event", "workflow_call"]);
+    outcome.code(0);
+    assert_eq!(outcome.report()["outputs"], json!({ "word": "done!", "none": "" }));
+}
+
+#[test]
 fn the_payload_is_the_event_context() {
     let project =
         echoing("  push:", "${{ github.event.head_commit.message }} by ${{ github.actor }}")

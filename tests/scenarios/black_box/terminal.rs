@@ -20,7 +20,7 @@ jobs:
           echo wrong >&2
           test ${{ matrix.size }} = 1
       - if: failure()
-        run: echo '::warning file=a.py,line=3::look here'
+        run: echo '::warning file=a.py,line=3::look Here'
   take:
     needs: make
     runs-on: ubuntu-latest
@@ -39,13 +39,13 @@ Demo  run [RUN]
 make (1)
   ✓ Say 1  [DURATION]
   ✓ Run echo wrong >&2  [DURATION]
-  ○ Run echo '::warning file=a.py,line=3::look here'  skipped
+  ○ Run echo '::warning file=a.py,line=3::look Here'  skipped
 make (2)
   ✓ Say 2  [DURATION]
   ✗ Run echo wrong >&2  [DURATION] · the process ended with exit code 1
     │ wrong
-    warning: a.py:3: look here
-  ✓ Run echo '::warning file=a.py,line=3::look here'  [DURATION]
+    warning: a.py:3: look Here
+  ✓ Run echo '::warning file=a.py,line=3::look Here'  [DURATION]
 ○ take  job make, which it needs, did not succeed
 
 ✓ make (1)  [DURATION]

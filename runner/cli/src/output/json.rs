@@ -159,7 +159,12 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
             json!({ "reason": reason })
         }
         RunEvent::RunFinished { conclusion } => {
-            json!({ "conclusion": conclusion, "jobs": report(state) })
+            let mut details = json!({ "conclusion": conclusion, "jobs": report(state) });
+            if let Some(plan) = state.plan.as_ref().filter(|plan| !plan.outputs.is_empty()) {
+                let secrets = no_secrets();
+                details["outputs"] = json!(scope(state, plan, &secrets).workflow_outputs());
+            }
+            details
         }
         RunEvent::JobStarted { .. }
         | RunEvent::JobReady { .. }

@@ -218,8 +218,8 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
                         Some(line) => format!("{file}:{line}: "),
                         None => format!("{file}: "),
                     });
-                let text =
-                    format!("{:?}: {place}{}", annotation.level, annotation.message).to_lowercase();
+                let level = format!("{:?}", annotation.level).to_lowercase();
+                let text = format!("{level}: {place}{}", annotation.message);
                 self.heading(state, job);
                 self.line(&format!("    {text}"));
             }

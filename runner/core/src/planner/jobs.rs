@@ -82,7 +82,16 @@ pub(super) fn instance_contexts<'c>(
 
 fn known_boolean(planner: &mut Planner<'_>, value: &Spanned<Template>, what: &str) -> bool {
     match planner.evaluated(value) {
-        Some(value) => value.is_truthy(),
+        // By its text: what is written without an expression is a string, and the string 'false' is not empty.
+        Some(known) => match known.to_text().as_str() {
+            "true" => true,
+            "false" => false,
+            other => {
+                let message = format!("{what} is '{other}': expected true or false");
+                planner.reporter.error(crate::diagnostic::Code::InvalidValue, value.span, message);
+                true
+            }
+        },
         None => {
             planner.too_late(value.span, what);
             true
