@@ -170,3 +170,42 @@ async fn the_file_the_summary_and_the_outputs_agree() {
     assert_eq!(outcome.outputs["verdict"], "pass");
     assert_eq!(bench.run(&Report, &[("path", "../r.md")]).await.unwrap_err().exit_code(), 2);
 }
+
+#[test]
+fn nothing_in_a_report_of_a_script_becomes_markup() {
+    let evil = "1**\n\n# x | <b>@me";
+    let mut facts = facts();
+    facts.reports = [
+        (
+            "a/gate".to_owned(),
+            json!({"verdict": evil, "comparisons": [
+                {"metric": evil, "verdict": evil, "n": evil, "slice": null, "reason": evil},
+                {"metric": evil, "verdict": evil, "n": evil, "slice": evil, "reason": evil},
+            ]}),
+        ),
+        (
+            "a/evaluate".to_owned(),
+            json!({"n": 1, "candidate": {"kind": evil, "accuracy": evil}, "flips": {
+                "fixed": evil, "broken": evil, "worst": [{"row": evil, "label": evil}]}}),
+        ),
+        (
+            "a/validate".to_owned(),
+            json!({"verdict": evil, "rows": evil, "checks": [
+                {"id": evil, "verdict": evil, "failing_rows": evil, "expected": evil}]}),
+        ),
+        (
+            "a/deploy".to_owned(),
+            json!({"verdict": evil, "service": evil, "revision": 1, "reason": evil}),
+        ),
+    ]
+    .into_iter()
+    .collect();
+    let text = render(&facts, evil);
+    assert!(text.contains("1\\*\\*  \\# x \\| &lt;b>@\u{2060}me"), "{text}");
+    for (at, line) in text.lines().enumerate() {
+        assert!(!line.starts_with("# x"), "line {at}: {line}");
+        let outside_of_code: String = line.split('`').step_by(2).collect();
+        assert!(!outside_of_code.contains("<b>"), "line {at}: {line}");
+        assert!(!outside_of_code.replace("@\u{2060}", "").contains('@'), "line {at}: {line}");
+    }
+}
