@@ -286,7 +286,9 @@ impl<'a> Scope<'a> {
         }
         let mut contexts = outer;
         contexts.values.insert("inputs", Value::from(Json::Object(inputs)));
-        contexts.values.insert("steps", Value::from(steps(inner, job, Some(parent), &WantedSteps::ALL)));
+        contexts
+            .values
+            .insert("steps", Value::from(steps(inner, job, Some(parent), &WantedSteps::ALL)));
         // An action sees the secrets that its inputs are given, and no others.
         contexts.values.insert("secrets", Object::new());
         let mut github = self.github_of_job(planned, job);

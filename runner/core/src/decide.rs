@@ -1,8 +1,6 @@
 //! What comes next: a pure function of what is known.
 
-use crate::contexts::{
-    EvaluationError, Scope, Secrets, is_cancelled, run_conclusion, text,
-};
+use crate::contexts::{EvaluationError, Scope, Secrets, is_cancelled, run_conclusion, text};
 use crate::event::{Conclusion, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{JobInstance, PlannedJob, PlannedStep, StepKind};
@@ -64,8 +62,7 @@ pub enum Effect {
 /// What should happen now.
 pub fn decide(state: &RunState, situation: &Situation<'_>) -> Vec<Effect> {
     let Some(plan) = &state.plan else { return Vec::new() };
-    let scope =
-        Scope { state, plan, secrets: situation.secrets, workspaces: situation.workspaces };
+    let scope = Scope { state, plan, secrets: situation.secrets, workspaces: situation.workspaces };
     let mut effects = Vec::new();
     if state.conclusion.is_none() {
         expand_matrices(&scope, &mut effects);

@@ -455,7 +455,8 @@ impl<'e> Coordinator<'e> {
     fn pause(&self) -> Option<Duration> {
         let limits = self.live.values().flat_map(|step| [step.timeout_at(), step.abandon_at]);
         let next = limits.flatten().chain(self.wake).min();
-        let clock = next.map(|at| Duration::from_millis(u64::try_from(at - self.now()).unwrap_or(0)));
+        let clock =
+            next.map(|at| Duration::from_millis(u64::try_from(at - self.now()).unwrap_or(0)));
         let batch = self.lingers.map(|since| LINGER.saturating_sub(since.elapsed()));
         clock.into_iter().chain(batch).min()
     }

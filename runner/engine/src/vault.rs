@@ -133,7 +133,9 @@ mod tests {
     fn people_see_the_mask_and_nothing_of_a_token() {
         let nonce = "c16718487c5d4b26857b5feaf3c9b99c";
         assert_eq!(shown(&format!("a ***[{nonce}:TOK]b ***[{nonce}:3]")), "a ***b ***");
-        for other in ["", "***", "***[x]", "***[abc:TOK]", "*** [list: 1]", &format!("***[{nonce}:")] {
+        for other in
+            ["", "***", "***[x]", "***[abc:TOK]", "*** [list: 1]", &format!("***[{nonce}:")]
+        {
             assert_eq!(shown(other), other);
         }
     }

@@ -105,13 +105,15 @@ fn the_workflows_in_the_documents_are_without_fault() {
 #[test]
 fn a_file_that_is_no_text_is_a_finding_and_hides_no_other() {
     let project = Project::new().file("bad.yml", BAD).file("large.yml", &"# x\n".repeat(300_000));
-    std::fs::write(project.folder().join("bytes.yml"), b"on: push\n# \xff\n").expect("it is written");
+    std::fs::write(project.folder().join("bytes.yml"), b"on: push\n# \xff\n")
+        .expect("it is written");
     let files = ["bytes.yml", "bad.yml", "large.yml"];
     let call = Pawl::new(&project).args(["check", "--format", "json"]).args(files);
     let found = call.run().code(2).json();
     let all = found["diagnostics"].as_array().expect("a list of diagnostics");
     let of = |file: &str| all.iter().find(|one| one["file"] == file).expect("it is told");
-    let place = |one: &serde_json::Value| (one["code"].clone(), one["line"].clone(), one["column"].clone());
+    let place =
+        |one: &serde_json::Value| (one["code"].clone(), one["line"].clone(), one["column"].clone());
     assert_eq!(place(of("bytes.yml")), (json!("yaml-syntax"), json!(2), json!(3)));
     assert_eq!(place(of("large.yml")), (json!("yaml-limit"), json!(1), json!(1)));
     assert_eq!(of("bad.yml")["code"], "unknown-need");

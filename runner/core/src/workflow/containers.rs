@@ -5,7 +5,8 @@ use super::model::{Container, Texts};
 use super::reader::{Fields, Reader};
 use crate::yaml::Kind;
 
-pub(super) const CONTAINER_KEYS: &[&str] = &["image", "options", "env", "ports", "volumes", "credentials"];
+pub(super) const CONTAINER_KEYS: &[&str] =
+    &["image", "options", "env", "ports", "volumes", "credentials"];
 
 /// `container:` in both forms. What would change the sandbox and is not carried out is an error.
 pub(crate) fn container(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Container> {
