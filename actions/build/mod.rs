@@ -41,6 +41,12 @@ fn commit(facts: &RunFacts) -> String {
     format!("{}{}", facts.commit, if dirty { "-dirty" } else { "" })
 }
 
+/// Engines want a letter or digit between separators, except in `--` and `__`.
+fn run_together(a: u8, b: u8) -> bool {
+    let separator = |byte: u8| !byte.is_ascii_alphanumeric();
+    separator(a) && separator(b) && !(a == b && matches!(a, b'-' | b'_'))
+}
+
 /// `name:tag` as engines accept it; nothing that names a registry.
 fn check_tag(tag: &str) -> Result<(), ActionError> {
     let part = |text: &str, more: &str| {
@@ -49,6 +55,8 @@ fn check_tag(tag: &str) -> Result<(), ActionError> {
             && text.len() <= 128
             && text.chars().all(fine)
             && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && text.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && !text.as_bytes().windows(2).any(|pair| run_together(pair[0], pair[1]))
     };
     let fits = tag
         .split_once(':')
@@ -204,10 +212,22 @@ mod tests {
 
     #[test]
     fn tags_are_checked_before_anything_is_built() {
-        for fine in ["a:1", "pawl-visit-risk:3", "team/model:v1.0-rc_2", "a:V1"] {
+        for fine in ["a:1", "pawl-visit-risk:3", "team/model:v1.0-rc_2", "a__b--c:1", "a:V1"] {
             assert!(check_tag(fine).is_ok(), "{fine}");
         }
-        for wrong in ["a", "a:", ":1", "A:1", "a b:1", "a:1:2", "-a:1", "a:ü"] {
+        for wrong in [
+            "a",
+            "a:",
+            ":1",
+            "A:1",
+            "a b:1",
+            "a:1:2",
+            "-a:1",
+            "a:ü",
+            "pawl-../../x:0",
+            "a/:1",
+            "a.:1",
+        ] {
             assert!(check_tag(wrong).is_err(), "{wrong}");
         }
     }

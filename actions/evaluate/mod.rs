@@ -45,12 +45,17 @@ struct Answers {
     scores: Scores,
 }
 
+/// Inputs that name files. Candidate and baseline may be the same model.
+const FILES: [&str; 5] =
+    ["data", "candidate", "candidate-predictions", "baseline-predictions", "golden"];
+
 impl JobAction for Evaluate {
     fn manifest(&self) -> &'static Manifest {
         &MANIFEST
     }
 
     fn run(&self, context: &JobContext<'_>, inputs: &Inputs) -> Result<ActionOutcome, ActionError> {
+        inputs.different_files(&context.workspace, &FILES)?;
         let (model, bytes) = load(context, inputs.text("candidate"))?;
         let exam = Exam::read(context, inputs, &model)?;
         let candidate = exam.sit(model, &bytes)?;

@@ -139,3 +139,16 @@ fn what_cannot_be_evaluated_is_wrong_input() {
         assert!(error.contains(message), "{given:?}: {error}");
     }
 }
+
+#[test]
+fn no_predictions_are_written_over_others_or_over_what_is_read() {
+    let bench = bench();
+    for (given, message) in [
+        (("baseline-predictions", "candidate.parquet"), "are both candidate.parquet"),
+        (("golden", "./candidate.parquet"), "are both candidate.parquet"),
+        (("candidate-predictions", "model.json"), "are both model.json"),
+    ] {
+        let error = run(&bench, &[given]).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+}

@@ -232,6 +232,31 @@ impl Inputs {
         })
     }
 
+    /// Refuses inputs that name one file twice: one file in the place of another would be lost without a word. Inputs
+    /// without a value do not count.
+    ///
+    /// # Errors
+    /// `Input`: two of them are the same file, or a path leads out of the workspace.
+    pub fn different_files(
+        &self,
+        workspace: &Workspace,
+        names: &[&str],
+    ) -> Result<(), ActionError> {
+        let mut taken: Vec<(&str, String)> = Vec::new();
+        for name in names {
+            let Some(path) = self.get(name) else { continue };
+            let path = workspace.relative(path)?;
+            if let Some((other, _)) = taken.iter().find(|(_, other)| *other == path) {
+                return Err(ActionError::input(
+                    format!("the inputs {other} and {name} are both {path}"),
+                    "give each a file of its own",
+                ));
+            }
+            taken.push((name, path));
+        }
+        Ok(())
+    }
+
     /// An input that lists things, separated by commas or line ends; blanks around an item do not count.
     pub fn list(&self, name: &str) -> Vec<String> {
         let items = self.text(name).split([',', '\n']).map(str::trim);
