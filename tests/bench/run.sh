@@ -1,10 +1,12 @@
 #!/bin/sh
 # Runs every benchmark and writes the table of docs/performance.md. By hand, on a machine that does nothing else: never a test.
-# A few minutes after the builds.
+# A few minutes after the builds. The quickstart's service has one name, so that no other quickstart may run at the time.
 #
 #   sh tests/bench/run.sh [--print]      --print leaves the document alone and shows the table
 #
-#   CARGO_TARGET_DIR  where builds go [default: ~/.cache/pawl/target]
+#   CARGO_TARGET_DIR   where builds go [default: ~/.cache/pawl/target]
+#   PAWL_BIN           the release binary [default: built here]
+#   PAWL_BENCH_DECIDE  the program of decide.rs [default: built here]
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -16,9 +18,9 @@ trap 'rm -rf "$work"' EXIT INT TERM
 executable() {
     sed -n "s/.*\"executable\":\"\([^\"]*\/$1\)\".*/\1/p" | tail -n 1
 }
-pawl=$(cargo build --release --locked --package pawl --message-format=json-render-diagnostics | executable pawl)
-decide=$(cargo bench --locked --package pawl-engine --bench decide --no-run --message-format=json-render-diagnostics |
-    executable 'decide-[0-9a-f]*')
+pawl=${PAWL_BIN:-$(cargo build --release --locked --package pawl --message-format=json-render-diagnostics | executable pawl)}
+decide=${PAWL_BENCH_DECIDE:-$(cargo bench --locked --package pawl-engine --bench decide --no-run \
+    --message-format=json-render-diagnostics | executable 'decide-[0-9a-f]*')}
 
 echo 'echo steps beside docker run' >&2
 sh tests/bench/steps.sh "$pawl" >"$work/results"
@@ -29,7 +31,7 @@ sh tests/bench/csv.sh "$pawl" >>"$work/results"
 echo 'the quickstart' >&2
 begun=$(date +%s%N)
 PAWL_DEMO_STORE=$work/store PAWL_DEMO_PORT=${PAWL_DEMO_PORT:-8902} NO_COLOR=1 \
-    sh workflows/visit-risk/demo.sh "$pawl" >"$work/demo" 2>&1 || { cat "$work/demo" >&2; exit 1; }
+    sh workflows/visit-risk/demo.sh "$pawl" >"$work/demo" 2>&1 || { cat "$work/demo" "$work/results" >&2; exit 1; }
 ended=$(date +%s%N)
 printf 'quickstart\t%s\n' "$(((ended - begun) / 1000000))" >>"$work/results"
 
