@@ -136,3 +136,23 @@ jobs:
     }
     resume(&["--secret=TOKEN=abcdefgh"]).run().code(0);
 }
+
+#[test]
+fn a_job_on_the_host_needs_no_engine_and_knows_its_folders() {
+    let workflow = "\
+on: push
+jobs:
+  one:
+    runs-on: pawl-host
+    steps:
+      - run: |
+          test \"${{ github.workspace }}\" = \"$PWD\"
+          test \"$GITHUB_WORKSPACE\" = \"$PWD\"
+          test -d \"${{ runner.temp }}\"
+          test \"${{ runner.temp }}\" = \"$RUNNER_TEMP\"
+";
+    let project = Project::new().file("ci.yml", workflow);
+    let call = Pawl::new(&project).args(["run", "ci.yml", "--json"]);
+    let call = call.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    call.store(project.store()).run().code(0);
+}
