@@ -65,9 +65,7 @@ pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
 /// What only planning finds: inputs of actions that are unknown, missing or of the wrong type. What depends on the command
 /// line of a run (images of labels, folders of actions, inputs of the dispatch) is not judged here.
 fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
-    let Some((trigger, first_job)) = workflow.triggers.first().zip(workflow.jobs.first()) else {
-        return Vec::new();
-    };
+    let Some(trigger) = workflow.triggers.first() else { return Vec::new() };
     let folder = git::top(Path::new(".")).unwrap_or_else(|| ".".into());
     let event = TriggerEvent { name: trigger.event.clone(), ..TriggerEvent::default() };
     let options = PlanOptions {
@@ -75,6 +73,10 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
         actions: order::local_actions(workflow, &folder),
         ..PlanOptions::default()
     };
+    // Inputs of the event are given at the run, so that their want is no fault of the file.
+    let declared =
+        trigger.inputs.values().map(|declaration| declaration.span).chain([trigger.span]);
+    let of_event: Vec<_> = declared.map(|span| (span.line, span.column)).collect();
     let is_about_actions = |diagnostic: &Diagnostic| {
         let codes = [
             Code::UnknownInput,
@@ -86,8 +88,8 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
         // An action of the project or of somebody else may still come, from a checkout or from `--action`.
         let is_about_builtin = diagnostic.code == Code::UnknownAction
             && diagnostic.message.starts_with("there is no built-in action");
-        (codes.contains(&diagnostic.code) || is_about_builtin)
-            && diagnostic.line >= first_job.id.span.line
+        let is_of_event = of_event.contains(&(diagnostic.line, diagnostic.column));
+        (codes.contains(&diagnostic.code) || is_about_builtin) && !is_of_event
     };
     let found = plan(workflow, &event, &options).err().unwrap_or_default();
     found.into_iter().filter(is_about_actions).collect()
@@ -104,4 +106,24 @@ fn summary(files: usize, found: &[Diagnostic]) -> String {
         plural(errors, "error"),
         plural(warnings, "warning")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checked;
+
+    /// The same workflow with its `on:` first and last: an input of the event is never missing, one of an action is.
+    #[test]
+    fn inputs_of_the_event_are_given_at_the_run_and_those_of_actions_in_the_file() {
+        let on =
+            "on:\n  workflow_dispatch:\n    inputs:\n      name: {type: string, required: true}\n";
+        let jobs = "jobs:\n  a:\n    runs-on: pawl\n    steps:\n      - uses: pawl/upload\n";
+        for text in [format!("{on}{jobs}"), format!("{jobs}{on}")] {
+            let found = checked("w.yml", &text);
+            let codes: Vec<&str> =
+                found.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
+            assert_eq!(codes, ["missing-input"], "{text}");
+            assert!(found[0].message.contains("path"), "{}", found[0].message);
+        }
+    }
 }

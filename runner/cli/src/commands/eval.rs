@@ -43,8 +43,11 @@ pub(crate) fn run(args: &EvalArgs) -> Result<(), CommandError> {
 fn batch(input: &mut dyn BufRead) -> Result<(), CommandError> {
     loop {
         let mut line = Vec::new();
-        let read = std::io::Read::take(&mut *input, LONGEST_LINE_BYTES).read_until(b'\n', &mut line);
-        let count = read.map_err(|error| CommandError::input(format!("stdin: {error}"), "give one question a line"))?;
+        let read =
+            std::io::Read::take(&mut *input, LONGEST_LINE_BYTES).read_until(b'\n', &mut line);
+        let count = read.map_err(|error| {
+            CommandError::input(format!("stdin: {error}"), "give one question a line")
+        })?;
         if count == 0 {
             return Ok(());
         }
@@ -66,8 +69,8 @@ fn batch(input: &mut dyn BufRead) -> Result<(), CommandError> {
 
 /// The contexts are the object's keys, whatever their names. Without a job, everything has succeeded.
 fn evaluated(expression: &str, contexts: &Json) -> Result<Value, ExprError> {
-    let mut known = Contexts::new()
-        .with_status(Status { success: true, failure: false, cancelled: false });
+    let mut known =
+        Contexts::new().with_status(Status { success: true, failure: false, cancelled: false });
     for (name, value) in contexts.as_object().into_iter().flatten() {
         known = known.with(name.clone(), Value::from(value.clone()));
     }
@@ -102,7 +105,9 @@ mod tests {
         ] {
             match evaluated(expression, &contexts) {
                 Ok(value) => assert_eq!(answer(&value), expected, "{expression}"),
-                Err(error) => assert_eq!(refusal(&error)["error"]["kind"], "lexing", "{expression}"),
+                Err(error) => {
+                    assert_eq!(refusal(&error)["error"]["kind"], "lexing", "{expression}")
+                }
             }
         }
         let error = evaluated("1 < )", &contexts).expect_err("a fault");
