@@ -16,7 +16,14 @@ url=http://127.0.0.1:$port
 scratch=$(mktemp -d)
 client=
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+# Bold on a terminal, plain in a file.
+say() {
+    if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+        printf '\n\033[1m%s\033[0m\n' "$*"
+    else
+        printf '\n%s\n' "$*"
+    fi
+}
 
 fail() {
     printf 'demo: %s\n' "$*" >&2
