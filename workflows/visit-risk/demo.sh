@@ -91,6 +91,9 @@ expect 0 algorithm=random-forest
 [ "$(production)" != "$before" ] || fail "production still points at version $before"
 echo "production is version $(production); a prediction: $(ask)"
 
+echo "The run's report begins:"
+"$pawl" logs --summary --job report --store "$store" | head -n 14
+
 say "3. A worse candidate: learnt from two columns, it fails the gate; production is untouched"
 before=$(production)
 expect 1 algorithm=logistic-regression features=lncoins,idp

@@ -201,6 +201,9 @@ pub(crate) struct LogsArgs {
     /// Only this step: its id, or its index from 0
     #[arg(long, value_name = "STEP")]
     pub(crate) step: Option<String>,
+    /// Show what steps wrote for their summaries (Markdown) instead of what they printed
+    #[arg(long)]
+    pub(crate) summary: bool,
     /// Print one JSON event a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -6,7 +6,7 @@ use crate::output::escape::harmless;
 use crate::output::json::{event_line, job_name, step_name};
 use crate::output::print;
 use crate::store;
-use pawl_core::event::{Recorded, RunEvent};
+use pawl_core::event::RunEvent;
 use pawl_core::ids::{JobKey, StepPath};
 use pawl_core::ports::Journal;
 use pawl_core::state::RunState;
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &LogsArgs) -> Result<(), CommandError> {
     let is_terminal = std::io::stdout().is_terminal();
     for recorded in &events {
         state.apply(recorded).map_err(CommandError::internal)?;
-        let RunEvent::Log { job, step, text, .. } = &recorded.event else { continue };
+        let Some((job, step, text)) = shown(args, &recorded.event) else { continue };
         if !is_wanted(args, &state, job, step) {
             continue;
         }
@@ -34,11 +34,11 @@ pub(crate) async fn run(args: &LogsArgs) -> Result<(), CommandError> {
         }
         let place = (job.clone(), step.clone());
         if last.as_ref() != Some(&place) {
-            print(&heading(&state, recorded))?;
+            print(&heading(&state, job, step))?;
             last = Some(place);
         }
         match is_terminal {
-            true => print(&harmless(text, true))?,
+            true => text.lines().try_for_each(|line| print(&harmless(line, true)))?,
             false => print(text)?,
         }
     }
@@ -46,6 +46,19 @@ pub(crate) async fn run(args: &LogsArgs) -> Result<(), CommandError> {
         print("nothing was printed there")?;
     }
     Ok(())
+}
+
+/// What this command is about in an event: a printed line, or a summary.
+fn shown<'a>(args: &LogsArgs, event: &'a RunEvent) -> Option<(&'a JobKey, &'a StepPath, &'a str)> {
+    match event {
+        RunEvent::Log { job, step, text, .. } if !args.summary => Some((job, step, text)),
+        RunEvent::StepFinished { job, step, effects, .. }
+            if args.summary && !effects.summary.is_empty() =>
+        {
+            Some((job, step, effects.summary.trim_end()))
+        }
+        _ => None,
+    }
 }
 
 fn is_wanted(args: &LogsArgs, state: &RunState, key: &JobKey, path: &StepPath) -> bool {
@@ -60,9 +73,16 @@ fn is_wanted(args: &LogsArgs, state: &RunState, key: &JobKey, path: &StepPath) -
     job_fits && step_fits
 }
 
-fn heading(state: &RunState, recorded: &Recorded) -> String {
-    let RunEvent::Log { job: key, step, .. } = &recorded.event else { return String::new() };
-    let Some(job) = state.jobs.get(key) else { return key.0.clone() };
-    let Some(planned) = state.planned(job) else { return key.0.clone() };
-    format!("== {} › {}", job_name(state, planned, job), step_name(state, planned, job, step))
+fn heading(state: &RunState, key: &JobKey, step: &StepPath) -> String {
+    let job = state.jobs.get(key);
+    match job.and_then(|job| Some((job, state.planned(job)?))) {
+        None => key.0.clone(),
+        Some((job, planned)) => {
+            format!(
+                "== {} › {}",
+                job_name(state, planned, job),
+                step_name(state, planned, job, step)
+            )
+        }
+    }
 }

@@ -150,6 +150,9 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
             if !effects.report.is_null() {
                 details["report"] = effects.report.clone();
             }
+            if !effects.summary.is_empty() {
+                details["summary"] = json!(effects.summary);
+            }
             details
         }
         RunEvent::JobFinished { conclusion, outputs, reason, .. } => {

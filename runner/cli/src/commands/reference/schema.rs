@@ -227,7 +227,10 @@ fn step_events() -> Vec<Value> {
     let retried = json!({
         "attempt": attempt, "outcome": ours("end"), "reason": text(), "not_before": text(),
     });
-    let report = json!({ "report": { "description": "A built-in action's own report." } });
+    let report = json!({
+        "report": { "description": "A built-in action's own report." },
+        "summary": { "type": "string", "description": "What the step wrote for its summary, Markdown." },
+    });
     vec![
         kind("step-intended", &Place::Step, json!({ "attempt": attempt })),
         kind("step-started", &Place::Step, json!({ "attempt": attempt })),
