@@ -10,6 +10,7 @@ mod git;
 mod lazy;
 mod order;
 mod output;
+mod reproduce;
 mod settings;
 mod signals;
 mod store;

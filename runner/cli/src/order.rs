@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 
 /// Label of the empty image that built-in actions need no more than, and the executor's word for it.
-const EMPTY_IMAGE: (&str, &str) = ("pawl", "scratch");
+pub(crate) const EMPTY_IMAGE: (&str, &str) = ("pawl", "scratch");
 
 /// What the command line asks for.
 pub(crate) struct Order {

@@ -133,3 +133,28 @@ fn completions_are_printed_for_every_shell() {
         assert!(outcome.stdout().contains("rollback"), "{shell}");
     }
 }
+
+#[test]
+fn summaries_are_shown_again_and_go_into_the_events() {
+    let workflow = "\
+on: push
+jobs:
+  a:
+    runs-on: ubuntu-latest
+    steps:
+      - name: Write
+        run: echo '# Good' >> \"$GITHUB_STEP_SUMMARY\"; echo printed
+      - run: echo nothing
+";
+    let project = Project::new().file("ci.yml", workflow);
+    let call = |args: &[&str]| Pawl::new(&project).args(args).store(project.store()).run();
+    let outcome = call(&["run", "ci.yml", "--json", &image_option()]);
+    outcome.code(0);
+    let events = outcome.events();
+    let finished: Vec<_> =
+        events.iter().filter(|event| event["event"] == "step-finished").collect();
+    assert_eq!(finished[0]["summary"], "# Good\n");
+    assert!(finished[1].get("summary").is_none(), "{}", finished[1]);
+    call(&["logs", "--summary"]).code(0).stdout_is("== a › Write\n# Good\n");
+    call(&["logs", "--step", "0"]).code(0).stdout_is("== a › Write\nprinted\n");
+}

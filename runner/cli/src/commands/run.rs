@@ -5,6 +5,7 @@ use crate::compose;
 use crate::error::{Class, CommandError};
 use crate::order::{self, Order};
 use crate::output::{self, Sink};
+use crate::reproduce;
 use crate::settings::secrets;
 use crate::store::{self, Store};
 use pawl_core::contexts::Secrets;
@@ -226,45 +227,9 @@ fn facts_of(plan: &Plan, run: &RunId, actor: &str) -> RunFacts {
         dirty: plan.is_dirty,
         actor: actor.to_owned(),
         source: plan.source.clone().into(),
-        reproduce: reproduce(plan),
+        reproduce: reproduce::command(plan),
         ..RunFacts::default()
     }
-}
-
-/// The exact command that repeats a run. Secrets are named, their values never shown.
-fn reproduce(plan: &Plan) -> String {
-    let text =
-        |name: &str| plan.github.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-    let mut words = vec!["pawl".to_owned(), "run".to_owned(), quoted(&plan.file)];
-    words.push(format!("--event {}", quoted(text("event_name"))));
-    words.push(format!("--workspace {}", quoted(&plan.source)));
-    if let Some(inputs) = plan.inputs.as_object() {
-        for (name, value) in inputs {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            words.push(format!("--input {}", quoted(&format!("{name}={value}"))));
-        }
-    }
-    words.extend(
-        plan.vars
-            .iter()
-            .map(|(name, value)| format!("--var {}", quoted(&format!("{name}={value}")))),
-    );
-    words.extend(
-        plan.outer_env
-            .iter()
-            .map(|(name, value)| format!("--env {}", quoted(&format!("{name}={value}")))),
-    );
-    words.extend(plan.secrets.iter().map(|name| format!("--secret {name}")));
-    words.join(" ")
-}
-
-/// A word as a POSIX shell reads it back.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// A name that sorts by time and that no other run of this machine has: the UTC time and six random letters.
@@ -282,14 +247,7 @@ fn new_run_id(now_ms: i64) -> RunId {
 
 #[cfg(test)]
 mod tests {
-    use super::{new_run_id, quoted};
-
-    #[test]
-    fn words_are_quoted_only_where_they_must() {
-        assert_eq!(quoted("a/b.yml"), "a/b.yml");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
+    use super::new_run_id;
 
     #[test]
     fn run_names_sort_by_time_and_differ() {
