@@ -5,7 +5,7 @@ use crate::error::CommandError;
 use crate::lazy::{LazyImages, LazyTarget};
 use crate::store::{self, Store};
 use async_trait::async_trait;
-use pawl_actions::action::{Inputs, RunnerContext};
+use pawl_actions::action::{ActionError, Inputs, RunnerContext};
 use pawl_actions::registry::{self, Builtin};
 use pawl_actions::workspace::Workspace;
 use pawl_core::ports::{ActionCall, ActionOutcome, ActionRunner, Clock, ExecutorError, RunFacts};
@@ -17,11 +17,30 @@ use pawl_executors::docker::{DockerExecutor, DockerSettings};
 use pawl_executors::host::{HostExecutor, HostSettings};
 use pawl_executors::routed::RoutedExecutor;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The first fault of the environment that an action of a run met: a step that fails for it is not the workflow's fault.
+#[derive(Clone, Default)]
+pub(crate) struct Faults(Arc<Mutex<Option<CommandError>>>);
+
+impl Faults {
+    /// Takes the fault out.
+    pub(crate) fn take(&self) -> Option<CommandError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note(&self, error: &ActionError) {
+        if let ActionError::Environment { .. } = error {
+            let fault = CommandError::environment(error, error.hint());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+        }
+    }
+}
 
 /// Everything that built-in actions in the runner may use.
 #[derive(Clone)]
 pub(crate) struct ActionParts {
+    pub(crate) faults: Faults,
     pub(crate) registry: Arc<dyn ModelRegistry>,
     pub(crate) objects: Arc<dyn Objects>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
@@ -74,7 +93,10 @@ impl ActionRunner for ActionParts {
         let context = self.context(workspace, call.run, log);
         match action.run(&context, &inputs).await {
             Ok(outcome) => outcome,
-            Err(error) => error.into_outcome(),
+            Err(error) => {
+                self.faults.note(&error);
+                error.into_outcome()
+            }
         }
     }
 }
@@ -90,6 +112,7 @@ fn refused(reason: String) -> ActionOutcome {
 pub(crate) fn parts_of(store: &Store) -> Result<ActionParts, CommandError> {
     let binary = own_binary()?;
     Ok(ActionParts {
+        faults: Faults::default(),
         registry: store.registry.clone(),
         objects: store.objects.clone(),
         artifacts: store.registry.clone(),
@@ -124,22 +147,24 @@ pub(crate) fn own_binary() -> Result<PathBuf, CommandError> {
     })
 }
 
-/// An engine over the store.
+/// An engine over the store, and where its actions note faults of the environment.
 ///
 /// # Errors
 /// As [`parts_of`].
-pub(crate) fn engine(store: &Store, limits: Limits) -> Result<Engine, CommandError> {
+pub(crate) fn engine(store: &Store, limits: Limits) -> Result<(Engine, Faults), CommandError> {
     let parts = parts_of(store)?;
+    let faults = parts.faults.clone();
     let docker = docker_executor(store)?;
     let host = HostExecutor::new(host_settings(&parts.binary));
-    Ok(Engine {
+    let engine = Engine {
         executor: Arc::new(RoutedExecutor::new(Arc::new(docker), Arc::new(host))),
         actions: Arc::new(parts),
         journal: store.journal.clone(),
         clock: Arc::new(SystemClock),
         work: store.folder.join("work"),
         limits,
-    })
+    };
+    Ok((engine, faults))
 }
 
 /// The executor of jobs in containers.

@@ -149,3 +149,35 @@ fn a_store_that_cannot_be_made_is_3() {
     outcome.code(3).stdout_is("");
     assert!(outcome.stderr().contains("occupied/store"), "{}", outcome.stderr());
 }
+
+/// The engine is wanted only in the middle of the run, by an action.
+#[test]
+fn an_action_that_meets_a_fault_of_the_environment_ends_the_run_with_3() {
+    let model = r#"{"format":"pawl-model","format_version":1,"kind":"logistic-regression","name":"m","features":["a"],"label":"y > 0","training":{"seed":0,"rows":1,"data_digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","commit":"","hyperparameters":{}},"parameters":{"intercept":0.0,"coefficients":[1.0],"means":[0.0],"scales":[1.0]}}"#;
+    let workflow = "\
+on: push
+jobs:
+  a:
+    runs-on: pawl-host
+    steps:
+      - run: cp \"$MODEL\" model.json
+      - uses: pawl/build
+        with: { model: model.json }
+";
+    let project = Project::new().file("ci.yml", workflow).file("model.json", model);
+    let path = format!("MODEL={}", project.folder().join("model.json").display());
+    let call = |host: &str| {
+        Pawl::new(&project)
+            .args(["run", "ci.yml", "--json", "--env", &path])
+            .env("DOCKER_HOST", host)
+            .store(project.store())
+            .run()
+    };
+    let outcome = call("unix:///nowhere/docker.sock");
+    outcome.code(3);
+    let events = outcome.events();
+    let last = events.last().expect("events");
+    assert_eq!((&last["event"], &last["exit_code"]), (&"error".into(), &3.into()), "{last}");
+    let report = events.iter().rev().find(|event| event["event"] == "run-finished");
+    assert_eq!(report.expect("the run ended in order")["conclusion"], "failure");
+}

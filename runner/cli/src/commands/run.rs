@@ -1,7 +1,7 @@
 //! `pawl run`
 
 use crate::args::RunArgs;
-use crate::compose;
+use crate::compose::{self, Faults};
 use crate::error::{Class, CommandError};
 use crate::order::{self, Order};
 use crate::output::{self, Sink};
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     let order = order::read(args)?;
     let store = store::open(&args.store)?;
-    let engine = compose::engine(&store, limits(args))?;
+    let (engine, faults) = compose::engine(&store, limits(args))?;
     if order.plans.iter().flat_map(|plan| &plan.jobs).any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
         engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
         let conclusion = Box::pin(run_plan(args, &order, plan.clone(), &engine, &cancel)).await?;
         all_succeeded &= matches!(conclusion, Conclusion::Success | Conclusion::Skipped);
     }
-    if all_succeeded { Ok(()) } else { Err(CommandError::failed()) }
+    if all_succeeded { Ok(()) } else { Err(blamed(&faults)) }
 }
 
 fn limits(args: &RunArgs) -> Limits {
@@ -122,14 +122,19 @@ async fn resume(
     let Some(plan) = known.plan.clone() else {
         return Err(CommandError::input(format!("run {run} was never planned"), "start it anew"));
     };
-    let engine = compose::engine(store, limits(args))?;
+    let (engine, faults) = compose::engine(store, limits(args))?;
     let facts = facts_of(&plan, &run, &crate::settings::actor(args.actor.as_deref()));
     let secrets = Secrets(secrets(&args.secret_file, &args.secret)?);
     let (sender, receiver) = mpsc::channel(SINK_EVENTS);
     let shown = tokio::spawn(show(args.json, args.verbose, known, receiver));
     let outcome =
         Box::pin(engine.resume(ResumeOrder { run, secrets, facts }, sender, cancel)).await;
-    result(end(outcome, shown).await?)
+    result(end(outcome, shown).await?).map_err(|_| blamed(&faults))
+}
+
+/// Why a run did not succeed: the workflow's fault, unless an action met one of the environment.
+fn blamed(faults: &Faults) -> CommandError {
+    faults.take().unwrap_or_else(CommandError::failed)
 }
 
 fn result(conclusion: Conclusion) -> Result<(), CommandError> {
