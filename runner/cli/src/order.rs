@@ -12,7 +12,7 @@ use pawl_core::contexts::Secrets;
 use pawl_core::diagnostic::{self, Diagnostic};
 use pawl_core::plan::Plan;
 use pawl_core::planner::{LoadedAction, PlanOptions, folder_of, missing_actions, plan};
-use pawl_core::trigger::{GitFacts, TriggerEvent, WhyNot, matches};
+use pawl_core::trigger::{GitFacts, TriggerEvent, matches};
 use pawl_core::workflow::{Workflow, parse};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -199,7 +199,7 @@ fn listening<'a>(
     for source in sources {
         match matches(&source.workflow, event) {
             Ok(()) => chosen.push(source),
-            Err(why) => reasons.push(format!("{}: {}", source.path, why_not(&why))),
+            Err(why) => reasons.push(format!("{}: {why}", source.path)),
         }
     }
     match chosen.is_empty() {
@@ -209,10 +209,6 @@ fn listening<'a>(
             "name an event that the workflow listens to with --event",
         )),
     }
-}
-
-fn why_not(why: &WhyNot) -> String {
-    why.to_string()
 }
 
 fn options(

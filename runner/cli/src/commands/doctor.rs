@@ -23,9 +23,10 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
             let detail = store.folder.display().to_string();
             (good("store", detail), docker_of(&docker).await)
         }
-        Err(error) => {
-            (bad("store", &error), bad("docker", &"not asked: the store does not open".into()))
-        }
+        Err(error) => (
+            bad("store", &error),
+            bad("docker", &CommandError::environment("not asked: the store does not open", "")),
+        ),
     };
     let findings = [version(), git(), store_finding, docker_finding];
     if args.json {
@@ -47,12 +48,6 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
             message: String::new(),
             hint: String::new(),
         }),
-    }
-}
-
-impl From<&str> for CommandError {
-    fn from(message: &str) -> Self {
-        Self::environment(message, "")
     }
 }
 

@@ -164,7 +164,7 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         RunEvent::RunFinished { conclusion } => {
             let mut details = json!({ "conclusion": conclusion, "jobs": report(state) });
             if let Some(plan) = state.plan.as_ref().filter(|plan| !plan.outputs.is_empty()) {
-                let secrets = no_secrets();
+                let secrets = Secrets::default();
                 details["outputs"] = json!(scope(state, plan, &secrets).workflow_outputs());
             }
             details
@@ -219,19 +219,15 @@ fn steps(state: &RunState, planned: &PlannedJob, job: &JobState) -> Value {
     Value::Array(planned.steps.iter().enumerate().map(one).collect())
 }
 
-/// Names are shown without secrets: an expression that needs one shows as it is written.
-fn no_secrets() -> Secrets {
-    Secrets(IndexMap::new())
-}
-
-/// What names are evaluated against.
+/// What names and outputs are evaluated against. The callers give no secrets: an expression that needs one shows as it is
+/// written.
 fn scope<'a>(state: &'a RunState, plan: &'a Plan, secrets: &'a Secrets) -> Scope<'a> {
     Scope { state, plan, secrets, workspaces: Path::new("") }
 }
 
 /// The shown name of a job instance.
 pub(crate) fn job_name(state: &RunState, planned: &PlannedJob, job: &JobState) -> String {
-    let secrets = no_secrets();
+    let secrets = Secrets::default();
     match &state.plan {
         Some(plan) => resolve::job_name(&scope(state, plan, &secrets), planned, job),
         None => job.id.clone(),
@@ -252,7 +248,7 @@ pub(crate) fn step_name(
     if step.name.as_ref().is_none_or(pawl_core::expr::Template::is_literal) {
         return resolve::step_name(step, None);
     }
-    let secrets = no_secrets();
+    let secrets = Secrets::default();
     let scope = scope(state, plan, &secrets);
     let contexts = scope.step(planned, job, path).ok();
     resolve::step_name(step, contexts.as_ref().map(|(contexts, _)| contexts))
