@@ -72,6 +72,10 @@ pub(crate) fn docker_with(host: Option<&str>, pawl: &str) -> DockerExecutor {
 }
 
 fn host(folder: &Path) -> HostExecutor {
+    // Steps inherit what this process ignores, and a shell that starts tests in the background lets it ignore the
+    // interrupt. Listening ends that, as it does in the product. The handler stays when the listener is dropped.
+    let interrupt = tokio::signal::unix::SignalKind::interrupt();
+    drop(tokio::signal::unix::signal(interrupt).unwrap());
     HostExecutor::new(HostSettings {
         path: "/usr/local/bin:/usr/bin:/bin".into(),
         home: folder.to_owned(),
