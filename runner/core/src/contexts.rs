@@ -72,6 +72,7 @@ impl<'a> WantedSteps<'a> {
             StepKind::Composite { with, outputs, .. } => {
                 self.add_all(with.values().chain(outputs.values()));
             }
+            StepKind::Wait { .. } | StepKind::WaitAll | StepKind::Cancel { .. } => {}
         }
     }
 }
@@ -145,7 +146,7 @@ impl<'a> Scope<'a> {
         planned: &PlannedJob,
         job: &JobState,
     ) -> Result<Contexts<'a>, EvaluationError> {
-        self.job_with(planned, job, &WantedSteps::ALL)
+        self.job_with(planned, job, None, &WantedSteps::ALL)
     }
 
     /// The same, for what no step has a say in: the job's name.
@@ -154,18 +155,19 @@ impl<'a> Scope<'a> {
         planned: &PlannedJob,
         job: &JobState,
     ) -> Result<Contexts<'a>, EvaluationError> {
-        self.job_with(planned, job, &WantedSteps::default())
+        self.job_with(planned, job, None, &WantedSteps::default())
     }
 
     fn job_with(
         &self,
         planned: &PlannedJob,
         job: &JobState,
+        path: Option<&StepPath>,
         wanted: &WantedSteps<'_>,
     ) -> Result<Contexts<'a>, EvaluationError> {
         let mut contexts = Contexts {
             values: self.base(),
-            status: Some(self.job_status(job, None)),
+            status: Some(self.job_status(job, None, None)),
             ..Contexts::new()
         };
         let values = &mut contexts.values;
@@ -177,7 +179,7 @@ impl<'a> Scope<'a> {
         values.insert("github", Value::from(self.github_of_job(planned, job)));
         values.insert("secrets", Value::from(object(self.secrets.0.clone())));
         values.insert("steps", Value::from(steps(&planned.steps, job, None, wanted)));
-        let env = self.job_env(planned, job, &contexts)?;
+        let env = self.job_env(planned, job, path, &contexts)?;
         contexts.values.insert("env", Value::from(object(env)));
         Ok(contexts)
     }
@@ -231,6 +233,7 @@ impl<'a> Scope<'a> {
         &self,
         planned: &PlannedJob,
         job: &JobState,
+        path: Option<&StepPath>,
         contexts: &Contexts<'_>,
     ) -> Result<IndexMap<String, String>, EvaluationError> {
         let mut env = self.plan.outer_env.clone();
@@ -241,7 +244,7 @@ impl<'a> Scope<'a> {
                 env.insert(name.clone(), text(&format!("env.{name}"), template, &contexts)?);
             }
         }
-        env.extend(job.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        env.extend(job.set_for(path).0);
         Ok(env)
     }
 
@@ -255,10 +258,10 @@ impl<'a> Scope<'a> {
     ) -> Result<(Contexts<'a>, IndexMap<String, String>), EvaluationError> {
         let parent = path.parent();
         let mut contexts = match &parent {
-            None => self.job_with(planned, job, &self.wanted_steps(planned, path))?,
+            None => self.job_with(planned, job, Some(path), &self.wanted_steps(planned, path))?,
             Some(parent) => self.inside(planned, job, parent)?,
         };
-        contexts.status = Some(self.job_status(job, parent.as_ref()));
+        contexts.status = Some(self.job_status(job, parent.as_ref(), Some(path)));
         let step = planned.step(path).ok_or_else(|| missing(path))?;
         let mut env = env_of(&contexts);
         for (name, template) in &step.env {
@@ -350,8 +353,16 @@ impl<'a> Scope<'a> {
         Status { success: success && !cancelled, failure: failure && !cancelled, cancelled }
     }
 
-    fn job_status(&self, job: &JobState, parent: Option<&StepPath>) -> Status {
-        let cancelled = is_cancelled(self.state, job);
+    fn job_status(
+        &self,
+        job: &JobState,
+        parent: Option<&StepPath>,
+        path: Option<&StepPath>,
+    ) -> Status {
+        let cancelled = match path {
+            Some(path) => is_step_cancelled(self.state, job, path),
+            None => is_cancelled(self.state, job),
+        };
         let failure = job.has_failed(parent);
         Status { success: !failure && !cancelled, failure: failure && !cancelled, cancelled }
     }
@@ -367,6 +378,11 @@ impl Conclusion {
 /// True when the run or this job must stop.
 pub fn is_cancelled(state: &RunState, job: &JobState) -> bool {
     state.cancel.is_some() || job.cancel.is_some()
+}
+
+/// True when this step must stop: with the run, with its job, or because a `cancel` step said so.
+pub fn is_step_cancelled(state: &RunState, job: &JobState, path: &StepPath) -> bool {
+    is_cancelled(state, job) || job.step_cancel_seq(path) > 0
 }
 
 /// What a job's end counts as for others.
@@ -425,7 +441,11 @@ fn steps(
     for index in shown {
         let Some(step) = planned.get(index).filter(|step| !step.id.is_empty()) else { continue };
         let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
-        let Some(state) = job.steps.get(&path) else { continue };
+        // What a background step left is there once it was waited for.
+        let Some(state) = job.steps.get(&path).filter(|state| parent.is_some() || state.joined)
+        else {
+            continue;
+        };
         let Some((outcome, conclusion)) = state.outcome.zip(state.conclusion) else { continue };
         let entry = json!({
             "outputs": state.effects.outputs,

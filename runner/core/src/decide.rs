@@ -1,10 +1,12 @@
 //! What comes next: a pure function of what is known.
 
-use crate::contexts::{EvaluationError, Scope, Secrets, is_cancelled, run_conclusion, text};
+mod background;
+
+use crate::contexts::{EvaluationError, Scope, Secrets, is_step_cancelled, run_conclusion, text};
 use crate::event::{Conclusion, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{JobInstance, PlannedJob, PlannedStep, StepKind};
-use crate::state::{JobPhase, JobState, RunState, StepPhase};
+use crate::state::{JobPhase, JobState, RunState, StepPhase, StepState};
 use indexmap::IndexMap;
 
 /// What the world is like when a decision is made.
@@ -272,21 +274,7 @@ fn running_job(
         }
         effects.push(Effect::WakeAt(deadline));
     }
-    let running = job.open_steps().find(|(path, step)| {
-        matches!(step.phase, StepPhase::Intended | StepPhase::Running)
-            && !is_composite(planned, path)
-    });
-    match running {
-        Some((path, step)) if step.intended_seq < cancel_seq(scope.state, job) => {
-            effects.push(Effect::StopStep {
-                job: key.clone(),
-                step: path.clone(),
-                attempt: step.attempt,
-            });
-        }
-        Some(_) => {}
-        None => next_step(&Walk { scope, situation, planned, key, job }, effects),
-    }
+    go_on(&Walk { scope, situation, planned, key, job }, effects);
 }
 
 /// Number of the event that cancelled the job; 0 when none did. A step from before it is stopped, one that started
@@ -295,10 +283,6 @@ fn cancel_seq(state: &RunState, job: &JobState) -> u64 {
     let of_run = if state.cancel.is_some() { state.cancel_seq } else { 0 };
     let of_job = if job.cancel.is_some() { job.cancel_seq } else { 0 };
     of_run.max(of_job)
-}
-
-fn is_composite(planned: &PlannedJob, path: &StepPath) -> bool {
-    planned.step(path).is_some_and(|step| matches!(step.kind, StepKind::Composite { .. }))
 }
 
 /// The way through one running job to its next step.
@@ -310,30 +294,93 @@ struct Walk<'a> {
     job: &'a JobState,
 }
 
-fn next_step(walk: &Walk<'_>, effects: &mut Vec<Effect>) {
-    if !advance(walk, &walk.planned.steps, None, effects) {
-        effects.push(finish_job(walk));
+impl Walk<'_> {
+    /// Number of the event that asked for the end of this step; 0 when none did.
+    fn cancel_seq(&self, path: &StepPath) -> u64 {
+        cancel_seq(self.scope.state, self.job).max(self.job.step_cancel_seq(path))
     }
 }
 
-/// Finds what is due among these steps, in order. False when all of them are over.
+/// Goes on with every declared step that is under way, and with the next one unless a step in the foreground holds it up.
+fn go_on(walk: &Walk<'_>, effects: &mut Vec<Effect>) {
+    let open = walk.job.open_declared();
+    let mut room = background::room(walk, &open);
+    let before = effects.len();
+    let mut is_held_up = false;
+    for path in &open {
+        let Some(step) = walk.planned.step(path) else { continue };
+        is_held_up |= !step.background;
+        under_way(walk, step, path, &mut room, effects);
+    }
+    let has_acted = effects[before..]
+        .iter()
+        .any(|effect| matches!(effect, Effect::Record(_) | Effect::StartStep { .. }));
+    // What was decided for one step may change what follows for the next: that is asked again.
+    if is_held_up || has_acted {
+        return;
+    }
+    let index = walk.job.reached();
+    match walk.planned.steps.get(index) {
+        Some(step) => due_step(walk, step, &StepPath::top(index), room, effects),
+        None if open.is_empty() => effects.push(finish_job(walk)),
+        // The job waits for its background steps.
+        None => {}
+    }
+}
+
+/// Goes on with a declared step that something happened to.
+fn under_way(
+    walk: &Walk<'_>,
+    step: &PlannedStep,
+    path: &StepPath,
+    room: &mut usize,
+    effects: &mut Vec<Effect>,
+) {
+    let is_running = |(path, state): &(&StepPath, &StepState)| {
+        matches!(state.phase, StepPhase::Intended | StepPhase::Running)
+            && walk.planned.step(path).is_some_and(|step| step.kind.is_work())
+    };
+    if let Some((running, state)) = walk.job.open_inside(path).find(is_running) {
+        if state.intended_seq < walk.cancel_seq(running) {
+            let (job, step) = (walk.key.clone(), running.clone());
+            effects.push(Effect::StopStep { job, step, attempt: state.attempt });
+        }
+        return;
+    }
+    match walk.job.steps.get(path).map(|state| state.phase) {
+        Some(StepPhase::Queued) => background::queued(walk, step, path, room, effects),
+        _ => due_step(walk, step, path, *room, effects),
+    }
+}
+
+/// Finds what is due among the steps inside a group, in order. False when all of them are over.
 fn advance(
     walk: &Walk<'_>,
     steps: &[PlannedStep],
-    parent: Option<&StepPath>,
+    parent: &StepPath,
     effects: &mut Vec<Effect>,
 ) -> bool {
-    let index = walk.job.next_step(parent);
+    let index = walk.job.next_step(Some(parent));
     let Some(step) = steps.get(index) else { return false };
-    let path = parent.map_or_else(|| StepPath::top(index), |parent| parent.child(index));
-    due_step(walk, step, &path, effects);
+    due_step(walk, step, &parent.child(index), 0, effects);
     true
 }
 
-fn due_step(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, effects: &mut Vec<Effect>) {
+/// What is due for a step that does not run. `room` is for a background step that begins.
+fn due_step(
+    walk: &Walk<'_>,
+    step: &PlannedStep,
+    path: &StepPath,
+    room: usize,
+    effects: &mut Vec<Effect>,
+) {
+    if step.kind.is_control() {
+        return background::control(walk, step, path, effects);
+    }
     let state = walk.job.steps.get(path);
     match state.map(|state| state.phase) {
         None => match condition_of(walk, step, path) {
+            Ok(true) if step.background && room == 0 => effects.push(background::queue(walk, path)),
             Ok(true) => effects.push(start(walk, step, path, 1)),
             Ok(false) => effects.push(end_of_step(walk, path, Conclusion::Skipped, None)),
             Err(error) => {
@@ -357,7 +404,7 @@ fn start(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, attempt: u32) -> 
 
 fn retry(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, effects: &mut Vec<Effect>) {
     let Some(state) = walk.job.steps.get(path) else { return };
-    if is_cancelled(walk.scope.state, walk.job) {
+    if is_step_cancelled(walk.scope.state, walk.job, path) {
         let mut end = end_of_step(walk, path, Conclusion::Cancelled, state.reason.clone());
         if let Effect::Record(RunEvent::StepFinished { attempt, .. }) = &mut end {
             *attempt = state.attempt;
@@ -373,12 +420,12 @@ fn retry(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, effects: &mut Vec
 /// Goes on inside a composite step that has started, or ends it.
 fn inside(walk: &Walk<'_>, step: &PlannedStep, path: &StepPath, effects: &mut Vec<Effect>) {
     let StepKind::Composite { steps, outputs, .. } = &step.kind else { return };
-    if advance(walk, steps, Some(path), effects) {
+    if advance(walk, steps, path, effects) {
         return;
     }
     let outcome = if walk.job.has_failed(Some(path)) {
         Conclusion::Failure
-    } else if cancel_seq(walk.scope.state, walk.job) > 0 {
+    } else if walk.cancel_seq(path) > 0 {
         Conclusion::Cancelled
     } else {
         Conclusion::Success
@@ -425,7 +472,7 @@ fn condition_of(
     let parent = path.parent();
     if step.condition.is_none() {
         let failed = walk.job.has_failed(parent.as_ref());
-        return Ok(!failed && !is_cancelled(walk.scope.state, walk.job));
+        return Ok(!failed && !is_step_cancelled(walk.scope.state, walk.job, path));
     }
     let (contexts, _) = walk.scope.step(walk.planned, walk.job, path)?;
     let condition = step.condition.as_ref().map(|condition| condition.holds(&contexts));

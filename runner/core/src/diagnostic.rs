@@ -111,6 +111,8 @@ codes! {
     DuplicateId => "duplicate-id", Error;
     /// `needs` names a job that does not exist.
     UnknownNeed => "unknown-need", Error;
+    /// `wait` or `cancel` names a step that is not before it, or itself.
+    UnknownStep => "unknown-step", Error;
     /// Jobs that need each other, or a job that needs itself: none of them could ever start.
     NeedsCycle => "needs-cycle", Error;
     /// A matrix that cannot be expanded.
@@ -127,7 +129,7 @@ codes! {
     InvalidCron => "invalid-cron", Error;
     /// An event that GitHub does not have.
     UnknownEvent => "unknown-event", Error;
-    /// A step with both `run` and `uses`, or with neither.
+    /// A step with both `run` and `uses`, or with neither, or one that may not stand where it does.
     StepKind => "step-kind", Error;
     /// A `uses` that is neither a built-in, nor a path, nor `OWNER/REPO@REF`, nor an image.
     InvalidUses => "invalid-uses", Error;

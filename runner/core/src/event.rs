@@ -153,6 +153,13 @@ pub enum RunEvent {
         /// Which job.
         job: JobKey,
     },
+    /// A background step waits for one of the places that a job has for them.
+    StepQueued {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+    },
     /// A step is about to be started. Written durably before the executor is called.
     StepIntended {
         /// Which job.

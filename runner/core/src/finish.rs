@@ -1,7 +1,7 @@
 //! From the end of a step's process, or of an action in the runner, to the event that records it.
 
 use crate::commands::{is_protected_env, parse_file, parse_path_file};
-use crate::contexts::{Scope, is_cancelled};
+use crate::contexts::{Scope, is_step_cancelled};
 use crate::decide::tolerated;
 use crate::event::{Conclusion, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, StepPath};
@@ -189,7 +189,7 @@ pub fn event(
     let job = scope.state.jobs.get(key);
     let planned = job.and_then(|job| scope.state.planned(job));
     let step = planned.and_then(|planned| planned.step(path));
-    let is_stopped = job.is_some_and(|job| is_cancelled(scope.state, job));
+    let is_stopped = job.is_some_and(|job| is_step_cancelled(scope.state, job, path));
     if let Some(pause_ms) =
         step.and_then(|step| retry_pause(step, attempt, ending.kind)).filter(|_| !is_stopped)
     {

@@ -43,6 +43,11 @@ impl StepPath {
         Self(path)
     }
 
+    /// The path of the declared step that this one is, or is inside of.
+    pub fn declared(&self) -> Self {
+        Self(self.0.iter().take(1).copied().collect())
+    }
+
     /// The path of the step that this one is an inner step of.
     pub fn parent(&self) -> Option<Self> {
         (self.0.len() > 1).then(|| Self(self.0[..self.0.len() - 1].to_vec()))

@@ -125,6 +125,9 @@ pub struct PlannedStep {
     /// `retry:`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// `background: true`: the steps after it do not wait for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
     /// What it runs.
     pub kind: StepKind,
     /// Line of the step in its file, for messages.
@@ -166,6 +169,31 @@ pub enum StepKind {
         /// The action's outputs.
         outputs: IndexMap<String, Template>,
     },
+    /// `wait:`, and the end of a `parallel:` group: waits for these steps of the job.
+    Wait {
+        /// Indices among the job's steps.
+        steps: Vec<u32>,
+    },
+    /// `wait-all:`: waits for every background step before it.
+    WaitAll,
+    /// `cancel:`: stops a background step.
+    Cancel {
+        /// Index among the job's steps.
+        step: u32,
+    },
+}
+
+impl StepKind {
+    /// True for a step that does something itself, in the sandbox or in the runner. A group lives by its inner steps, and what
+    /// waits for or stops other steps is carried out by decisions alone.
+    pub fn is_work(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Builtin { .. })
+    }
+
+    /// True for `wait`, `wait-all` and `cancel`.
+    pub fn is_control(&self) -> bool {
+        matches!(self, Self::Wait { .. } | Self::WaitAll | Self::Cancel { .. })
+    }
 }
 
 /// Where a built-in action runs.

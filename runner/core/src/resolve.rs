@@ -88,6 +88,9 @@ pub fn step_name(step: &PlannedStep, contexts: Option<&Contexts<'_>>) -> String 
         }
         StepKind::Builtin { action, .. } => format!("Run pawl/{action}"),
         StepKind::Composite { uses, .. } => format!("Run {uses}"),
+        StepKind::Wait { .. } => "Wait".to_owned(),
+        StepKind::WaitAll => "Wait for all".to_owned(),
+        StepKind::Cancel { .. } => "Cancel".to_owned(),
     }
 }
 
@@ -162,11 +165,11 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
             let inputs = evaluated_inputs(with, &contexts)?;
             (builtin(action, *place, inputs, &mut env), String::new())
         }
-        StepKind::Composite { .. } => {
-            return Err(error("step", format!("step {path} is a group and runs nothing itself")));
+        _ => {
+            return Err(error("step", format!("step {path} runs nothing itself")));
         }
     };
-    Ok(StepSpec { work, env, path: job.path.clone(), working_dir, timeout_ms })
+    Ok(StepSpec { work, env, path: job.set_for(Some(path)).1, working_dir, timeout_ms })
 }
 
 fn find<'a>(

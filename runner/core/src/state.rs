@@ -3,9 +3,12 @@
 //! [`RunState::apply`] is the only mutation. It is total over the legal transitions and refuses all others, for live
 //! writes and for recovery alike.
 
+mod background;
+
 use crate::event::{Conclusion, Recorded, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, RunId, StepPath};
-use crate::plan::{JobInstance, Plan, PlannedJob};
+use crate::plan::{JobInstance, Plan, PlannedJob, StepKind};
+use background::Held;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -95,6 +98,8 @@ pub struct JobState {
 struct Progress {
     /// The first steps, as many as this, are over.
     over: usize,
+    /// As many have been reached: something happened to them.
+    reached: usize,
     /// One that is over has failed.
     failed: bool,
 }
@@ -102,6 +107,8 @@ struct Progress {
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StepPhase {
+    /// A background step for which there is no room yet.
+    Queued,
     /// It is about to be started.
     Intended,
     /// It runs.
@@ -139,6 +146,12 @@ pub struct StepState {
     pub duration_ms: u64,
     /// What it left.
     pub effects: StepEffects,
+    /// Later steps see what it left. A background step is joined by the step that waits for it, any other one by its end.
+    pub joined: bool,
+    /// Number of the event by which a `cancel` step began to stop it; 0 when none did.
+    pub cancel_seq: u64,
+    /// What a background step, and the steps inside it, have set for later ones: until it is joined, only they see it.
+    held: Held,
 }
 
 /// An event that cannot follow what came before. Ours, or the store was written by something else.
@@ -192,7 +205,8 @@ impl JobState {
         self.progress_of(parent).over
     }
 
-    /// True when a step of this parent (of the job itself for `None`) is over and has failed.
+    /// True when a step of this parent (of the job itself for `None`) is over and has failed. A background step counts once it
+    /// is waited for.
     pub fn has_failed(&self, parent: Option<&StepPath>) -> bool {
         self.progress_of(parent).failed
     }
@@ -207,12 +221,35 @@ impl JobState {
         self.open.iter().filter_map(|path| self.steps.get_key_value(path))
     }
 
+    /// Notes that something happens to a step, and that it is not over.
+    fn open(&mut self, path: &StepPath) {
+        self.open.insert(path.clone());
+        self.reach(path);
+    }
+
+    fn reach(&mut self, path: &StepPath) {
+        let Some((index, parent)) = path.0.split_last() else { return };
+        let progress = self.progress.entry(parent.to_vec()).or_default();
+        progress.reached = progress.reached.max(*index as usize + 1);
+    }
+
+    /// This step and those inside it, as far as they are under way.
+    pub(crate) fn open_inside(
+        &self,
+        path: &StepPath,
+    ) -> impl Iterator<Item = (&StepPath, &StepState)> {
+        let inside = self.open.range(path.clone()..);
+        let inside = inside.take_while(|step| step.0.starts_with(&path.0)).collect::<Vec<_>>();
+        inside.into_iter().filter_map(|path| self.steps.get_key_value(path))
+    }
+
     /// Counts a step that has just ended.
-    fn count_end(&mut self, path: &StepPath, conclusion: Conclusion) {
+    fn count_end(&mut self, path: &StepPath, failed: bool) {
         self.open.remove(path);
+        self.reach(path);
         let parent = path.0.split_last().map_or(&[] as &[u32], |(_, parent)| parent);
         let mut progress = self.progress.get(parent).copied().unwrap_or_default();
-        progress.failed |= matches!(conclusion, Conclusion::Failure | Conclusion::Lost);
+        progress.failed |= failed;
         let mut next = StepPath(parent.to_vec()).child(progress.over);
         while self.is_step_finished(&next) {
             progress.over += 1;
@@ -237,8 +274,15 @@ impl StepState {
             reason: None,
             duration_ms: 0,
             effects: StepEffects::default(),
+            joined: false,
+            cancel_seq: 0,
+            held: Held::default(),
         }
     }
+}
+
+fn is_failure(conclusion: Conclusion) -> bool {
+    matches!(conclusion, Conclusion::Failure | Conclusion::Lost)
 }
 
 impl RunState {
@@ -312,6 +356,7 @@ impl RunState {
             RunEvent::JobExpanded { id, instances } => self.expanded(id, instances),
             RunEvent::JobStarted { job } => self.job_started(job, now),
             RunEvent::JobReady { job } => self.job_ready(job),
+            RunEvent::StepQueued { job, step } => self.queued(job, step, now),
             RunEvent::StepIntended { job, step, attempt } => {
                 self.intended(job, step, *attempt, now)
             }
@@ -400,6 +445,16 @@ impl RunState {
         Ok(())
     }
 
+    fn queued(&mut self, key: &JobKey, path: &StepPath, now: UnixMs) -> Result<(), String> {
+        let seq = self.last_seq + 1;
+        let job = self.running_job(key)?;
+        require(!job.steps.contains_key(path), || format!("step {path} of {key} was reached"))?;
+        let step = StepState { phase: StepPhase::Queued, ..StepState::intended(0, now, seq) };
+        job.steps.insert(path.clone(), step);
+        job.open(path);
+        Ok(())
+    }
+
     fn intended(
         &mut self,
         key: &JobKey,
@@ -411,12 +466,14 @@ impl RunState {
         let job = self.running_job(key)?;
         let expected = match job.steps.get(path) {
             None => 1,
-            Some(step) if step.phase == StepPhase::Retrying => step.attempt + 1,
+            Some(step) if matches!(step.phase, StepPhase::Retrying | StepPhase::Queued) => {
+                step.attempt + 1
+            }
             Some(_) => return Err(format!("step {path} of {key} is under way or over")),
         };
         require(attempt == expected, || format!("attempt {expected} comes next"))?;
         job.steps.insert(path.clone(), StepState::intended(attempt, now, seq));
-        job.open.insert(path.clone());
+        job.open(path);
         Ok(())
     }
 
@@ -428,16 +485,25 @@ impl RunState {
         now: UnixMs,
     ) -> Result<(), String> {
         let seq = self.last_seq + 1;
+        let plan = self.plan.clone();
         let job = self.running_job(key)?;
-        // A composite step has no process of its own: it starts without having been intended.
-        let step = job.steps.entry(path.clone()).or_insert_with(|| {
-            job.open.insert(path.clone());
-            StepState::intended(attempt, now, seq)
-        });
+        // A group has no process of its own: it starts without having been intended.
+        let is_new = job.steps.get(path).is_none_or(|step| step.phase == StepPhase::Queued);
+        if is_new {
+            job.steps.insert(path.clone(), StepState::intended(attempt, now, seq));
+            job.open(path);
+        }
+        let step = job.steps.get_mut(path).ok_or("it is there")?;
         require(step.phase == StepPhase::Intended && step.attempt == attempt, || {
             format!("step {path} of {key} is not about to start attempt {attempt}")
         })?;
         step.phase = StepPhase::Running;
+        let planned = plan.as_ref().and_then(|plan| plan.jobs.get(job.planned)?.step(path));
+        if let Some(StepKind::Cancel { step }) = planned.map(|step| &step.kind)
+            && let Some(target) = job.steps.get_mut(&StepPath::top(*step as usize))
+        {
+            target.cancel_seq = seq;
+        }
         Ok(())
     }
 
@@ -500,17 +566,18 @@ impl RunState {
         step.duration_ms = *duration_ms;
         step.reason.clone_from(reason);
         step.effects = (**effects).clone();
-        for (name, value) in &effects.env {
-            job.env.insert(name.clone(), value.clone());
+        let planned = plan.as_ref().and_then(|plan| plan.jobs.get(job.planned));
+        let declared = planned.and_then(|planned| planned.step(&path.declared()));
+        let background = declared.is_some_and(|step| step.background);
+        job.leave(path, effects, background);
+        let is_declared = path.0.len() == 1;
+        job.count_end(path, is_failure(*conclusion) && !(is_declared && background));
+        let Some(planned) = planned.filter(|_| is_declared) else { return Ok(()) };
+        let index = path.0[0] as usize;
+        if !background {
+            job.join_all(planned, [index]);
         }
-        for folder in &effects.path {
-            job.path.insert(0, folder.clone());
-        }
-        job.count_end(path, *conclusion);
-        let planned = plan.as_ref().and_then(|plan| plan.jobs.get(job.planned)?.step(path));
-        if let (Some(planned), [index]) = (planned, path.0.as_slice()) {
-            job.over_by_id.insert(planned.id.to_ascii_lowercase(), *index as usize);
-        }
+        job.join_waited(planned, index);
         Ok(())
     }
 
@@ -569,6 +636,7 @@ impl RunEvent {
             Self::JobExpanded { .. } => "job-expanded",
             Self::JobStarted { .. } => "job-started",
             Self::JobReady { .. } => "job-ready",
+            Self::StepQueued { .. } => "step-queued",
             Self::StepIntended { .. } => "step-intended",
             Self::StepStarted { .. } => "step-started",
             Self::Log { .. } => "log",

@@ -118,6 +118,10 @@ fn trigger_cases() -> Vec<Case> {
         on(Code::FilterConflict, "on:\n  push:\n    paths: [a]\n    paths-ignore: [b]\n"),
         on(Code::InvalidCron, "on:\n  schedule:\n    - cron: '0 25 * * *'\n"),
         on(Code::UnknownEvent, "on: [push, pull_requets]\n"),
+        steps(
+            Code::UnknownStep,
+            "- id: server\n  run: serve\n  background: true\n- wait: [sever, server]\n- id: stop\n  cancel: stop",
+        ),
         steps(Code::StepKind, "- name: nothing\n- run: echo\n  uses: pawl/train"),
         steps(Code::InvalidUses, "- uses: checkout"),
         steps(Code::InvalidShell, "- run: echo\n  shell: fish"),

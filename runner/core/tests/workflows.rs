@@ -128,10 +128,26 @@ const BROKEN: &[(&str, &[&str])] = &[
         &["3:41 not-supported"],
     ),
     (
-        "on: push\njobs:\n  a: {runs-on: x, steps: [{run: echo, background: true}]}\n",
-        &["3:39 not-supported"],
+        "on: push\njobs:\n  a: {runs-on: x, steps: [{run: echo, background: maybe}]}\n",
+        &["3:51 wrong-type"],
     ),
-    ("on: push\njobs:\n  a: {runs-on: x, steps: [{wait-all: }]}\n", &["3:28 not-supported"]),
+    ("on: push\njobs:\n  a: {runs-on: x, steps: [{wait-all: false}]}\n", &["3:38 invalid-value"]),
+    (
+        "on: push\njobs:\n  a: {runs-on: x, steps: [{run: echo, wait-all: }, {wait: b, if: always()}]}\n",
+        &["3:39 unknown-key", "3:59 unknown-step", "3:62 unknown-key"],
+    ),
+    (
+        "on: push\njobs:\n  a: {runs-on: x, steps: [{id: b, cancel: b}, {id: c, run: x}, {cancel: C}]}\n",
+        &["3:43 unknown-step", "3:73 unknown-step"],
+    ),
+    (
+        "on: push\njobs:\n  a: {runs-on: x, steps: [{parallel: [{run: x, background: true}, {wait-all: }, {parallel: [{run: x}]}]}]}\n",
+        &["3:27 step-kind", "3:27 step-kind", "3:27 step-kind"],
+    ),
+    (
+        "on: push\njobs:\n  a: {runs-on: x, steps: [{parallel: [], name: x}]}\n",
+        &["3:38 invalid-value", "3:42 unknown-key"],
+    ),
     (
         "on: {pull_request: {types: [openend]}}\njobs: {a: {runs-on: x, steps: [{run: echo}]}}\n",
         &["1:29 invalid-value"],

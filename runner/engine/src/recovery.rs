@@ -7,7 +7,6 @@ use crate::effects::panicked;
 use crate::error::EngineError;
 use pawl_core::event::{Conclusion, RunEvent};
 use pawl_core::ids::{JobKey, StepUid};
-use pawl_core::plan::StepKind;
 use pawl_core::ports::{Attachment, ExecutorError};
 use pawl_core::state::{JobPhase, StepPhase};
 use std::sync::Arc;
@@ -46,7 +45,7 @@ impl Coordinator<'_> {
         Err(EngineError::SecretsMissing { run: self.run.clone(), names })
     }
 
-    /// Steps of the job that were under way; groups have no process of their own.
+    /// Steps of the job that were under way and have a process or an action of their own.
     fn steps_under_way(&self, job: &JobKey) -> Vec<StepKey> {
         let steps = self.state.jobs.get(job).into_iter().flat_map(|state| &state.steps);
         let open = steps
@@ -56,11 +55,9 @@ impl Coordinator<'_> {
             step: path.clone(),
             attempt: step.attempt,
         });
-        let is_group = |key: &StepKey| {
-            let planned = self.planned_step(key);
-            planned.is_some_and(|step| matches!(step.kind, StepKind::Composite { .. }))
-        };
-        keys.filter(|key| !is_group(key)).collect()
+        let is_work =
+            |key: &StepKey| self.planned_step(key).is_some_and(|step| step.kind.is_work());
+        keys.filter(is_work).collect()
     }
 
     fn reopen_job(&mut self, job: JobKey) {

@@ -48,6 +48,7 @@ impl Scrubber {
             | RunEvent::JobExpanded { .. }
             | RunEvent::JobStarted { .. }
             | RunEvent::JobReady { .. }
+            | RunEvent::StepQueued { .. }
             | RunEvent::StepIntended { .. }
             | RunEvent::StepStarted { .. }
             | RunEvent::JobClosed { .. }

@@ -1,6 +1,7 @@
 //! The real program against the contracts of `docs/events.md` and `docs/exit-codes.md`.
 
 mod actions;
+mod background;
 mod cancellation;
 mod checking;
 mod events;

@@ -66,7 +66,8 @@ fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
         | RunEvent::JobClosed { job }
         | RunEvent::JobFinished { job, .. }
         | RunEvent::JobCancelRequested { job, .. } => Some((job, None)),
-        RunEvent::StepIntended { job, step, .. }
+        RunEvent::StepQueued { job, step }
+        | RunEvent::StepIntended { job, step, .. }
         | RunEvent::StepStarted { job, step, .. }
         | RunEvent::Log { job, step, .. }
         | RunEvent::StepAnnotated { job, step, .. }
@@ -171,6 +172,7 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         }
         RunEvent::JobStarted { .. }
         | RunEvent::JobReady { .. }
+        | RunEvent::StepQueued { .. }
         | RunEvent::JobClosed { .. }
         | RunEvent::RunResumed => Value::Null,
     };

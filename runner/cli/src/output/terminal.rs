@@ -242,6 +242,7 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
             | RunEvent::JobReady { .. }
             | RunEvent::JobClosed { .. }
             | RunEvent::JobCancelRequested { .. }
+            | RunEvent::StepQueued { .. }
             | RunEvent::StepIntended { .. }
             | RunEvent::StepStarted { .. } => {}
         }

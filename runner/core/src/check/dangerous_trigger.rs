@@ -50,5 +50,6 @@ fn checks_out_head(step: &Step) -> Option<Span> {
                     .any(|part| text.contains(part));
             (brings && (text.contains("git ") || text.contains("gh "))).then_some(script.span)
         }
+        StepAction::Wait(_) | StepAction::WaitAll | StepAction::Cancel(_) => None,
     }
 }

@@ -59,7 +59,7 @@ impl<'a> Subject<'a> {
         self.steps()
             .filter_map(|step| match &step.action {
                 StepAction::Run { script, node, .. } => Some((&script.value, node)),
-                StepAction::Uses { .. } => None,
+                _ => None,
             })
             .collect()
     }

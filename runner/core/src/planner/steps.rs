@@ -54,6 +54,9 @@ fn plan_one(
             working_directory: template(working_directory),
         },
         StepAction::Uses { uses, with } => used(planner, step, uses, with, depth, budget)?,
+        StepAction::Wait(steps) => StepKind::Wait { steps: steps.iter().map(index).collect() },
+        StepAction::WaitAll => StepKind::WaitAll,
+        StepAction::Cancel(step) => StepKind::Cancel { step: index(step) },
     };
     Some(PlannedStep {
         id: step.id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
@@ -63,9 +66,14 @@ fn plan_one(
         continue_on_error: template(&step.continue_on_error),
         timeout_minutes: template(&step.timeout_minutes),
         retry: step.retry.clone(),
+        background: step.background,
         kind,
         line: step.span.line,
     })
+}
+
+fn index(step: &usize) -> u32 {
+    u32::try_from(*step).unwrap_or(u32::MAX)
 }
 
 fn used(

@@ -84,9 +84,15 @@ fn step_entry(index: usize, step: &PlannedStep, contexts: &Contexts<'_>) -> Json
                 .collect();
             json!({ "uses": uses, "with": with, "steps": inner })
         }
+        StepKind::Wait { steps } => json!({ "wait": steps }),
+        StepKind::WaitAll => json!({ "wait-all": true }),
+        StepKind::Cancel { step } => json!({ "cancel": step }),
     };
     if let (Json::Object(entry), Json::Object(more)) = (&mut entry, more) {
         entry.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+        if step.background {
+            entry.insert("background".to_owned(), json!(true));
+        }
         if let Some(condition) = &step.condition {
             entry.insert("if".to_owned(), json!(condition));
         }

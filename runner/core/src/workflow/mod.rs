@@ -2,6 +2,7 @@
 
 pub mod availability;
 mod containers;
+mod controls;
 mod cron;
 mod jobs;
 pub mod model;

@@ -218,6 +218,8 @@ pub struct Step {
     pub timeout_minutes: Option<Spanned<Template>>,
     /// `retry:`
     pub retry: Option<Retry>,
+    /// `background:`, and every step of a `parallel:` group.
+    pub background: bool,
     /// What it does.
     pub action: StepAction,
 }
@@ -243,6 +245,12 @@ pub enum StepAction {
         /// `with:`, with the places of the names.
         with: IndexMap<String, Argument>,
     },
+    /// `wait:`, and the end of a `parallel:` group: indices of steps before it.
+    Wait(Vec<usize>),
+    /// `wait-all:`
+    WaitAll,
+    /// `cancel:`: index of a step before it.
+    Cancel(usize),
 }
 
 /// One entry of `with:`.

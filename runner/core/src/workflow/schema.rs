@@ -4,6 +4,7 @@
 //! parser itself reads with. What a key's value looks like is written here by hand. A schema cannot say everything that
 //! `pawl check` finds (needs, expressions, globs): what it refuses the parser refuses, too, not the other way round.
 
+use super::controls::CONTROL_KEYS;
 use super::jobs::{
     DEFAULTS_KEYS, ENVIRONMENT_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS,
 };
@@ -222,19 +223,43 @@ fn step() -> Json {
         "continue-on-error" => one_of_ours("boolean"),
         "timeout-minutes" => one_of_ours("minutes"),
         "retry" => one_of_ours("retry"),
-        "background" => json!({ "const": false }),
-        "wait" | "wait-all" | "cancel" | "parallel" => one_of_ours("unsupported"),
+        "background" => json!({ "type": "boolean" }),
+        "wait" => one_of_ours("texts"),
+        "wait-all" => json!({ "enum": [null, true] }),
+        "cancel" => one_of_ours("filled"),
+        "parallel" => json!({ "type": "array", "minItems": 1, "items": one_of_ours("step") }),
         _ => one_of_ours("text"),
     });
     // What belongs to the other kind of step is no key of this one.
     step["oneOf"] = json!([
-        { "required": ["run"], "properties": { "with": false, "uses": false } },
-        {
-            "required": ["uses"],
-            "properties": { "run": false, "shell": false, "working-directory": false },
-        },
+        without(&["run"], &["with", "uses", "wait", "wait-all", "cancel", "parallel"]),
+        without(
+            &["uses"],
+            &["run", "shell", "working-directory", "wait", "wait-all", "cancel", "parallel"],
+        ),
+        only("wait"),
+        only("wait-all"),
+        only("cancel"),
+        without(&["parallel"], &others(&["parallel"])),
     ]);
     step
+}
+
+/// A step with these keys and none of those.
+fn without(required: &[&str], refused: &[&str]) -> Json {
+    let refused: Map<String, Json> =
+        refused.iter().map(|key| ((*key).to_owned(), json!(false))).collect();
+    json!({ "required": required, "properties": refused })
+}
+
+/// A step that only waits, or stops another.
+fn only(key: &str) -> Json {
+    let allowed: Vec<&str> = CONTROL_KEYS.iter().copied().chain([key]).collect();
+    without(&[key], &others(&allowed))
+}
+
+fn others(allowed: &[&str]) -> Vec<&'static str> {
+    STEP_KEYS.iter().copied().filter(|key| !allowed.contains(key)).collect()
 }
 
 fn retry(key: &str) -> Json {

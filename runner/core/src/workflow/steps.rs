@@ -1,9 +1,11 @@
 //! `steps:` of a job or a composite action.
 
 use super::availability::{self, Allowed};
+use super::controls::{self, CONTROLS};
 use super::model::{Argument, Step, StepAction, Uses};
 use super::reader::{Fields, Reader, scalar_text, shorten};
 use crate::diagnostic::Code;
+use crate::expr::Template;
 use crate::plan::{Retry, RetryOn};
 use crate::span::{Span, Spanned};
 use crate::yaml::{Kind, Node};
@@ -84,85 +86,150 @@ const COMPOSITE_KEYS: &[&str] = &[
     "continue-on-error",
 ];
 
-/// Reads steps; ids are unique without regard to case.
+/// Reads steps; ids are unique without regard to case. A `parallel:` group becomes its steps, all in the background, and a step
+/// that waits for them: that is what it stands for.
 pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, surroundings: Surroundings) -> Vec<Step> {
+    let mut list =
+        StepList { surroundings, steps: Vec::new(), seen: HashMap::new(), known: IndexMap::new() };
+    for item in items(reader, node) {
+        match item.get("parallel") {
+            Some(group) if surroundings == Surroundings::Job => list.add_group(reader, item, group),
+            _ => list.add(reader, item),
+        }
+    }
+    list.steps
+}
+
+fn items<'n>(reader: &mut Reader<'_>, node: &'n Node) -> &'n [Node] {
     if node.kind != Kind::Seq {
         reader.wrong_type(node, "a sequence of steps");
-        return Vec::new();
+        return &[];
     }
     if node.items.is_empty() {
         reader.error(Code::InvalidValue, node.span, "there is no step");
     }
-    let mut steps: Vec<Step> = Vec::new();
-    let mut seen: HashMap<String, u32> = HashMap::new();
-    for item in &node.items {
-        let Some(step) = step(reader, item, surroundings) else { continue };
+    &node.items
+}
+
+/// Steps as far as they are read.
+struct StepList {
+    surroundings: Surroundings,
+    steps: Vec<Step>,
+    /// Lines of the ids, in lower case.
+    seen: HashMap<String, u32>,
+    /// Places of the steps that a later one may name.
+    known: IndexMap<String, usize>,
+}
+
+impl StepList {
+    fn add(&mut self, reader: &mut Reader<'_>, item: &Node) {
+        let Some(step) = step(reader, item, self.surroundings, &self.known) else { return };
+        if let Some(id) = &step.id {
+            self.known.insert(id.value.clone(), self.steps.len());
+        }
+        self.push(reader, step);
+    }
+
+    fn push(&mut self, reader: &mut Reader<'_>, step: Step) {
         if let Some(id) = &step.id {
             let key = id.value.to_ascii_lowercase();
-            if let Some(line) = seen.get(&key) {
+            if let Some(line) = self.seen.get(&key) {
                 let message = format!(
                     "The identifier '{}' may not be used more than once within the same scope: first in line {line}",
                     id.value
                 );
                 reader.error(Code::DuplicateId, id.span, message);
             } else {
-                seen.insert(key, id.span.line);
+                self.seen.insert(key, id.span.line);
             }
         }
-        steps.push(step);
+        self.steps.push(step);
     }
-    steps
+
+    fn add_group(&mut self, reader: &mut Reader<'_>, item: &Node, group: &Node) {
+        if let Some(fields) = reader.fields(item, STEP_KEYS) {
+            controls::refuse_others(
+                reader,
+                fields,
+                &["parallel"],
+                "a 'parallel' group has no other keys",
+            );
+        }
+        let first = self.steps.len();
+        for inner in items(reader, group) {
+            if controls::refuse_in_group(reader, item, inner) {
+                continue;
+            }
+            if let Some(step) = step(reader, inner, self.surroundings, &self.known) {
+                self.push(reader, Step { background: true, ..step });
+            }
+        }
+        let wait = StepAction::Wait((first..self.steps.len()).collect());
+        let name = Spanned::new(Template::literal("Parallel group"), item.span);
+        self.steps.push(Step { name: Some(name), ..bare(item.span, wait) });
+    }
 }
 
-fn step(reader: &mut Reader<'_>, node: &Node, surroundings: Surroundings) -> Option<Step> {
+/// A step with nothing but what it does.
+fn bare(span: Span, action: StepAction) -> Step {
+    Step {
+        span,
+        id: None,
+        name: None,
+        condition: None,
+        env: IndexMap::new(),
+        continue_on_error: None,
+        timeout_minutes: None,
+        retry: None,
+        background: false,
+        action,
+    }
+}
+
+fn step(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    surroundings: Surroundings,
+    known: &IndexMap<String, usize>,
+) -> Option<Step> {
     let fields = reader.fields(node, surroundings.keys())?;
-    refuse_background(reader, fields);
     let names = surroundings.names();
     let id = fields.get("id").and_then(|node| {
         let id = reader.non_empty(node)?;
         reader.id(&id.value, id.span, "step");
         Some(id)
     });
-    let action = action(reader, fields, surroundings);
+    let own = id.as_ref().map(|id| id.value.as_str());
+    let action = action(reader, fields, surroundings, known, own);
     let env = fields.get("env").map(|node| reader.named_texts(node, names)).unwrap_or_default();
     let retry = fields.get("retry").and_then(|node| retry(reader, node));
+    let name = fields.get("name").and_then(|node| reader.template(node, names));
+    let condition =
+        fields.get("if").and_then(|node| reader.condition(node, surroundings.condition_names()));
+    let continue_on_error =
+        fields.get("continue-on-error").and_then(|node| reader.boolean(node, names));
+    let timeout_minutes =
+        fields.get("timeout-minutes").and_then(|node| reader.minutes(node, names));
+    let background = fields.get("background").and_then(|node| reader.flag(node)).unwrap_or(false);
     Some(Step {
-        span: node.span,
         id,
-        name: fields.get("name").and_then(|node| reader.template(node, names)),
-        condition: fields
-            .get("if")
-            .and_then(|node| reader.condition(node, surroundings.condition_names())),
+        name,
+        condition,
         env,
-        continue_on_error: fields
-            .get("continue-on-error")
-            .and_then(|node| reader.boolean(node, names)),
-        timeout_minutes: fields.get("timeout-minutes").and_then(|node| reader.minutes(node, names)),
+        continue_on_error,
+        timeout_minutes,
         retry,
-        action: action?,
+        background,
+        ..bare(node.span, action?)
     })
-}
-
-fn refuse_background(reader: &mut Reader<'_>, fields: Fields<'_>) {
-    for key in ["background", "wait", "wait-all", "cancel", "parallel"] {
-        let Some(entry) = fields.entry(key) else { continue };
-        if key == "background" && entry.value.kind == Kind::Bool && entry.value.text == "false" {
-            continue;
-        }
-        let help = "steps run one after the other; use jobs to run things side by side";
-        reader.not_supported(entry.key_span, &format!("'{key}'"), help);
-    }
-}
-
-/// True when the step is one of those that are known and refused: then nothing else is asked of it.
-fn waits(fields: Fields<'_>) -> bool {
-    ["wait", "wait-all", "cancel", "parallel"].iter().any(|key| fields.get(key).is_some())
 }
 
 fn action(
     reader: &mut Reader<'_>,
     fields: Fields<'_>,
     surroundings: Surroundings,
+    known: &IndexMap<String, usize>,
+    own: Option<&str>,
 ) -> Option<StepAction> {
     match (fields.entry("run"), fields.entry("uses")) {
         (Some(_), Some(uses)) => {
@@ -171,19 +238,14 @@ fn action(
             reader.error_with_help(Code::StepKind, uses.key_span, message, help);
             None
         }
-        (None, None) => {
-            if !waits(fields) {
-                let message = "Required property is missing: run or uses";
-                let help = "a step runs a script ('run') or an action ('uses')";
-                reader.error_with_help(Code::StepKind, fields.node.span, message, help);
-            }
-            None
-        }
+        (None, None) => controls::read(reader, fields, surroundings, known, own),
         (Some(run), None) => {
+            misplaced(reader, fields, CONTROLS, "a step runs something, or waits, or cancels");
             misplaced(reader, fields, &["with"], "'with' gives inputs to an action ('uses')");
             self::run(reader, &run.value, fields, surroundings)
         }
         (None, Some(uses)) => {
+            misplaced(reader, fields, CONTROLS, "a step runs something, or waits, or cancels");
             let keys = ["shell", "working-directory"];
             misplaced(reader, fields, &keys, "it belongs to a script ('run')");
             let with = arguments(reader, fields, surroundings.names());
@@ -193,7 +255,7 @@ fn action(
     }
 }
 
-fn misplaced(reader: &mut Reader<'_>, fields: Fields<'_>, keys: &[&str], help: &str) {
+pub(super) fn misplaced(reader: &mut Reader<'_>, fields: Fields<'_>, keys: &[&str], help: &str) {
     for key in keys {
         if let Some(entry) = fields.entry(key) {
             let message = format!("Unexpected value '{key}'");

@@ -35,6 +35,18 @@ jobs:
       - { run: fails }
       - { run: skipped }
       - { run: explains, if: failure() }
+  side:
+    runs-on: linux
+    outputs: { made: '${{ steps.made.outputs.x }}' }
+    steps:
+      - { id: made, run: makes, background: true }
+      - { id: serves, run: serves, background: true }
+      - { run: uses }
+      - { wait: made }
+      - { run: 'echo ${{ steps.made.outputs.x }}' }
+      - { cancel: serves }
+      - { run: fails, background: true, continue-on-error: true }
+      - parallel: [{ run: a }, { run: b }]
   last:
     needs: [many, fragile]
     if: always()
@@ -48,6 +60,12 @@ pub(crate) fn script(uid: &StepUid) -> FakeStep {
             files: CommandFiles { output: "list=[1, 2]\n".to_owned(), ..CommandFiles::default() },
             ..FakeStep::prints(&["one", "::debug::two", "::set-output name=old::1", "three"])
         },
+        ("side", 0) => FakeStep {
+            files: CommandFiles { output: "x=1\n".to_owned(), ..CommandFiles::default() },
+            ..FakeStep::default()
+        },
+        ("side", 1) => FakeStep { never_ends: true, ..FakeStep::default() },
+        ("side", 6) => FakeStep::exits(1),
         ("many~1", 0) if uid.attempt == 1 => FakeStep::exits(3),
         ("fragile", 0 | 1) => FakeStep::exits(1),
         _ => FakeStep::prints(&["a", "b"]),
@@ -100,7 +118,8 @@ async fn open(executor: &dyn Executor, job: &JobKey) {
 
 async fn start(executor: &dyn Executor, uid: StepUid) {
     let is_action = uid.job.0 == "prepare" && uid.step.0 == [1];
-    if is_action {
+    let is_control = uid.job.0 == "side" && matches!(uid.step.0[0], 3 | 5 | 9);
+    if is_action || is_control {
         return;
     }
     let request = StepRequest {
@@ -135,7 +154,9 @@ async fn a_journal_cut_after_any_event_leads_to_the_same_end() {
     let (state, events) = original.run(YAML).await;
     let expected = essence(&state.unwrap());
     assert!(
-        expected.contains("run Some(Failure)") && expected.contains("job many~1 Some(Success)")
+        expected.contains("run Some(Failure)")
+            && expected.contains("job many~1 Some(Success)")
+            && expected.contains("job side Some(Success) {\"made\": \"1\"}")
     );
     let lines = sorted_log(&events);
     // The request and the plan are one write: no crash comes between them.

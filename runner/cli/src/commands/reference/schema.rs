@@ -232,6 +232,7 @@ fn step_events() -> Vec<Value> {
         "summary": { "type": "string", "description": "What the step wrote for its summary, Markdown." },
     });
     vec![
+        kind("step-queued", &Place::Step, json!({})),
         kind("step-intended", &Place::Step, json!({ "attempt": attempt })),
         kind("step-started", &Place::Step, json!({ "attempt": attempt })),
         kind("log", &Place::Step, log),
@@ -290,6 +291,10 @@ fn plan() -> Value {
             "with": texts_by_name(),
             "steps": list(ours("step")),
             "if": text(),
+            "background": { "const": true },
+            "wait": list(count()),
+            "wait-all": { "const": true },
+            "cancel": count(),
         }),
     );
     let job = object(json!({
