@@ -4,6 +4,7 @@ mod args;
 mod catalog;
 mod commands;
 mod compose;
+mod configuration;
 mod error;
 mod files;
 mod git;

@@ -2,12 +2,14 @@
 
 use crate::args::RunArgs;
 use crate::catalog;
+use crate::configuration;
 use crate::error::{Class, CommandError};
 use crate::files;
 use crate::git;
 use crate::output::{print, print_error};
 use crate::settings::{actor, environment, pairs, secrets};
 use indexmap::IndexMap;
+use pawl_core::config::Config;
 use pawl_core::contexts::Secrets;
 use pawl_core::diagnostic::{self, Diagnostic};
 use pawl_core::plan::Plan;
@@ -30,6 +32,8 @@ pub(crate) struct Order {
     pub(crate) actor: String,
     /// Values of secrets.
     pub(crate) secrets: Secrets,
+    /// What the configuration files say.
+    pub(crate) config: Config,
 }
 
 /// One workflow file, read and parsed.
@@ -49,12 +53,13 @@ pub(crate) fn read(args: &RunArgs) -> Result<Order, CommandError> {
     let secrets = secrets(&args.secret_file, &args.secret)?;
     let event = event(args, &folder, &sources)?;
     let chosen = listening(&sources, &event)?;
-    let options = options(args, &secrets)?;
+    let config = configuration::load(Some(&folder))?.config;
+    let options = options(args, &secrets, &config)?;
     let mut plans = Vec::new();
     for source in chosen {
         plans.push(planned(args, source, &event, options.clone(), &folder)?);
     }
-    Ok(Order { plans, event: event.name, actor: event.actor, secrets: Secrets(secrets) })
+    Ok(Order { plans, event: event.name, actor: event.actor, secrets: Secrets(secrets), config })
 }
 
 /// The source tree: the named folder, else the top of the git work tree around the current one.
@@ -214,9 +219,11 @@ fn listening<'a>(
 fn options(
     args: &RunArgs,
     secrets: &IndexMap<String, String>,
+    config: &Config,
 ) -> Result<PlanOptions, CommandError> {
     let mut images: IndexMap<String, String> =
         [(EMPTY_IMAGE.0.to_owned(), EMPTY_IMAGE.1.to_owned())].into_iter().collect();
+    images.extend(config.images.clone());
     images.extend(pairs("--image", &args.image)?);
     let matrix = args.matrix.iter().map(|text| match text.split_once(':') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -234,6 +241,7 @@ fn options(
         secrets: secrets.keys().cloned().collect(),
         matrix: matrix.collect::<Result<_, _>>()?,
         jobs: args.job.clone(),
+        volumes: config.volumes.clone(),
     })
 }
 

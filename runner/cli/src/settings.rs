@@ -28,6 +28,13 @@ pub(crate) fn store_folder(given: Option<&Path>) -> Result<PathBuf, CommandError
     }
 }
 
+/// The user's folder of settings (XDG base directory specification); `None` for a user without a home.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let named = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    named.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")))
+}
+
 /// Splits `K=V` options.
 ///
 /// # Errors

@@ -135,6 +135,14 @@ codes! {
     InvalidUses => "invalid-uses", Error;
     /// A shell that Pawl does not know and that is no command with `{0}`.
     InvalidShell => "invalid-shell", Error;
+    /// An option of a container that would open its sandbox, or that Pawl does not know.
+    ContainerOption => "container-option", Error;
+    /// A volume of a container that would bring in a part of this machine that nobody has allowed.
+    ContainerVolume => "container-volume", Error;
+    /// A port of a container that cannot be published.
+    ContainerPort => "container-port", Error;
+    /// A setting that only the user's own configuration may have.
+    UserSetting => "user-setting", Error;
     /// A `retry` that cannot be carried out.
     InvalidRetry => "invalid-retry", Error;
     /// A `runs-on` label for which no image is given.

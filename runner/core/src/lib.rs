@@ -4,6 +4,8 @@
 
 pub mod check;
 pub mod commands;
+pub mod config;
+pub mod container;
 pub mod contexts;
 pub mod decide;
 pub mod diagnostic;
@@ -16,6 +18,7 @@ pub mod matrix;
 pub mod plan;
 pub mod planner;
 pub mod ports;
+pub mod quantity;
 pub mod registry;
 pub mod resolve;
 pub mod rollout;

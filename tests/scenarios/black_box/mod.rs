@@ -4,6 +4,7 @@ mod actions;
 mod background;
 mod cancellation;
 mod checking;
+mod configuration;
 mod events;
 mod example;
 mod exit_codes;

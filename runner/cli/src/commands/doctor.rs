@@ -2,11 +2,14 @@
 
 use crate::args::DoctorArgs;
 use crate::compose;
+use crate::configuration;
 use crate::error::{Class, CommandError};
+use crate::git;
 use crate::output::print;
 use crate::store;
 use pawl_core::ports::Executor;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 struct Finding {
     part: &'static str,
@@ -28,7 +31,7 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
             bad("docker", &CommandError::environment("not asked: the store does not open", "")),
         ),
     };
-    let findings = [version(), git(), store_finding, docker_finding];
+    let findings = [version(), git_client(), configuration(), store_finding, docker_finding];
     if args.json {
         let all: Vec<_> = findings.iter().map(to_json).collect();
         print(&json!({ "findings": all }).to_string())?;
@@ -67,7 +70,7 @@ fn version() -> Finding {
     good("pawl", format!("{} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH))
 }
 
-fn git() -> Finding {
+fn git_client() -> Finding {
     match std::process::Command::new("git").arg("--version").output() {
         Ok(output) if output.status.success() => {
             good("git", String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -76,6 +79,31 @@ fn git() -> Finding {
             "git",
             &CommandError::environment("git does not answer", "install it: apt-get install git"),
         ),
+    }
+}
+
+/// The configuration files that are read here, and what they set.
+fn configuration() -> Finding {
+    let folder = git::top(Path::new(".")).unwrap_or_else(|| PathBuf::from("."));
+    let own =
+        configuration::user_file().map_or_else(String::new, |file| file.display().to_string());
+    match configuration::load(Some(&folder)) {
+        Err(error) => bad("config", &error),
+        Ok(found) if found.files.is_empty() => {
+            good("config", format!("no file; yours would be {own}"))
+        }
+        Ok(found) => {
+            let files: Vec<String> =
+                found.files.iter().map(|file| file.display().to_string()).collect();
+            let images: Vec<String> = found
+                .config
+                .images
+                .iter()
+                .map(|(label, image)| format!("{label}={image}"))
+                .collect();
+            let images = if images.is_empty() { "none".to_owned() } else { images.join(" ") };
+            good("config", format!("{}; images: {images}", files.join(", ")))
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::args::RunArgs;
 use crate::compose::{self, Faults};
+use crate::configuration;
 use crate::error::{Class, CommandError};
 use crate::order::{self, Order};
 use crate::output::{self, Sink};
 use crate::reproduce;
 use crate::settings::secrets;
 use crate::store::{self, Store};
+use pawl_core::config::Config;
 use pawl_core::contexts::Secrets;
 use pawl_core::event::{Conclusion, Recorded};
 use pawl_core::ids::RunId;
@@ -39,7 +41,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     let order = order::read(args)?;
     let store = store::open(&args.store)?;
-    let (engine, faults) = compose::engine(&store, limits(args))?;
+    let (engine, faults) = compose::engine(&store, limits(args, &order.config))?;
     if order.plans.iter().flat_map(|plan| &plan.jobs).any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
         engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
@@ -52,10 +54,12 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     if all_succeeded { Ok(()) } else { Err(blamed(&faults)) }
 }
 
-fn limits(args: &RunArgs) -> Limits {
+fn limits(args: &RunArgs, config: &Config) -> Limits {
     let defaults = Limits::default();
     Limits {
         max_jobs: args.jobs.map_or(defaults.max_jobs, |jobs| jobs.max(1)),
+        memory_bytes: config.memory_bytes,
+        cpu_millis: config.cpu_millis,
         keep_failed_workspaces: args.keep_on_failure,
         ..defaults
     }
@@ -122,7 +126,8 @@ async fn resume(
     let Some(plan) = known.plan.clone() else {
         return Err(CommandError::input(format!("run {run} was never planned"), "start it anew"));
     };
-    let (engine, faults) = compose::engine(store, limits(args))?;
+    let config = configuration::load(Some(plan.source.as_ref()))?.config;
+    let (engine, faults) = compose::engine(store, limits(args, &config))?;
     let facts = facts_of(&plan, &run, &crate::settings::actor(args.actor.as_deref()));
     let secrets = Secrets(secrets(&args.secret_file, &args.secret)?);
     let (sender, receiver) = mpsc::channel(SINK_EVENTS);

@@ -125,14 +125,16 @@ fn image_for(planner: &mut Planner<'_>, span: Span, labels: &[String]) -> Option
     let images = &planner.options.images;
     let image = labels.iter().find_map(|label| {
         let same = |(known, _): &(&String, &String)| known.eq_ignore_ascii_case(label);
-        images.iter().find(same).map(|(_, image)| image.clone())
+        // The last one that was given wins, however its label is written.
+        images.iter().rev().find(same).map(|(_, image)| image.clone())
     });
     if image.is_none() {
         let names = labels.join(", ");
         let first = labels.first().map(String::as_str).unwrap_or_default();
         let message = format!("no image is given for the label '{}'", shorten(&names));
         let help = format!(
-            "say which image stands for it: --image {first}=IMAGE, or give the job a 'container'"
+            "say which image stands for it: --image {first}=IMAGE, `images: {{{first}: IMAGE}}` in the configuration \
+             (~/.config/pawl/config.yml or .pawl/config.yml), or give the job a 'container'"
         );
         planner.reporter.add(Code::UnmappedLabel, span, message, Some(help));
     }

@@ -30,7 +30,7 @@ use serde_json::{Map, Value as Json};
 /// What a plan depends on besides workflow and event.
 #[derive(Debug, Clone, Default)]
 pub struct PlanOptions {
-    /// Images by `runs-on` label (`--image LABEL=IMAGE`).
+    /// Images by `runs-on` label (`images` of the configuration, `--image LABEL=IMAGE`).
     pub images: IndexMap<String, String>,
     /// Built-in actions by name after `pawl/`.
     pub builtins: IndexMap<String, ActionManifest>,
@@ -47,6 +47,8 @@ pub struct PlanOptions {
     pub matrix: Vec<(String, String)>,
     /// Jobs to keep (`--job ID`), with what they need; empty keeps all.
     pub jobs: Vec<String>,
+    /// Folders of the runner's host that `volumes` of a container may name, with everything below them.
+    pub volumes: Vec<String>,
 }
 
 /// Makes the plan.

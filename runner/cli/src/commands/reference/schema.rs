@@ -4,6 +4,7 @@
 //! They name every field and forbid none: readers ignore what they do not know. Only files that people write (workflow, action,
 //! model) are closed, as their parsers are.
 
+use pawl_core::config::{CONFIG_KEYS, MIN_PIDS};
 use pawl_core::diagnostic::Code;
 use pawl_core::workflow::schema as workflow;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ type Named = (&'static str, fn() -> Value);
 pub(super) const ALL: &[Named] = &[
     ("workflow", workflow::schema),
     ("action", action),
+    ("config", config),
     ("event", event),
     ("plan", plan),
     ("diagnostics", diagnostics),
@@ -113,6 +115,42 @@ fn action() -> Value {
         }),
     );
     titled("Built-in action", "`action.yml` of a built-in action of Pawl.", closed(schema))
+}
+
+/// `pawl/config.yml` of the user and `.pawl/config.yml` of a project.
+fn config() -> Value {
+    let path = json!({ "type": "string", "pattern": "^/" });
+    let setting = |key: &str| match key {
+        "images" => json!({
+            "description": "Images by `runs-on` label.",
+            "type": "object",
+            "additionalProperties": { "type": "string", "minLength": 1 },
+        }),
+        "volumes" => json!({
+            "description": "Folders of this machine that containers may mount; only in the user's own file.",
+            "type": "array",
+            "items": path,
+        }),
+        "limits" => closed(json!({
+            "description": "What one job gets; a project can only lower it.",
+            "type": "object",
+            "properties": {
+                "memory": { "type": ["string", "integer"], "description": "Such as 8g." },
+                "cpus": { "type": ["string", "number"], "exclusiveMinimum": 0 },
+                "pids": { "type": "integer", "minimum": MIN_PIDS },
+            },
+        })),
+        "node" => json!({
+            "description": "Node.js for JavaScript actions; only in the user's own file.",
+            "type": "string",
+            "pattern": "^/",
+        }),
+        _ => json!({ "type": "boolean" }),
+    };
+    let settings: serde_json::Map<String, Value> =
+        CONFIG_KEYS.iter().map(|key| ((*key).to_owned(), setting(key))).collect();
+    let schema = closed(json!({ "type": ["object", "null"], "properties": settings }));
+    titled("Pawl configuration", "Settings of the user, and of a project.", schema)
 }
 
 /// What kind of thing an event is about.
