@@ -7,6 +7,7 @@ use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,6 +61,7 @@ pub struct Pawl {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     folder: PathBuf,
+    stdin: Option<PathBuf>,
     placeholders: Vec<(String, &'static str)>,
 }
 
@@ -80,7 +82,8 @@ impl Pawl {
             (shown(project.home()), "[HOME]"),
             (shown(project.folder()), "[FOLDER]"),
         ];
-        Self { args: Vec::new(), env, folder: project.folder().to_owned(), placeholders }
+        let folder = project.folder().to_owned();
+        Self { args: Vec::new(), env, folder, stdin: None, placeholders }
     }
 
     /// Adds arguments.
@@ -100,6 +103,13 @@ impl Pawl {
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Gives it a file of the project as its stdin.
+    #[must_use]
+    pub fn stdin(mut self, name: &str) -> Self {
+        self.stdin = Some(self.folder.join(name));
         self
     }
 
@@ -131,7 +141,10 @@ impl Pawl {
         let mut command = Command::new(binary());
         command.args(&self.args).env_clear().current_dir(&self.folder);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdin = self.stdin.as_ref().map_or_else(Stdio::null, |path| {
+            File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into()
+        });
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 

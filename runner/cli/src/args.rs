@@ -302,7 +302,8 @@ pub(crate) struct ActionRunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
     /// The expression, without `${{ }}`
-    #[arg(required_unless_present = "batch", conflicts_with = "batch")]
+    // `-1` and `-Infinity` are expressions, not options.
+    #[arg(required_unless_present = "batch", conflicts_with = "batch", allow_hyphen_values = true)]
     pub(crate) expression: Option<String>,
     /// A JSON file whose keys are the contexts
     #[arg(long, value_name = "FILE", conflicts_with = "batch")]

@@ -5,6 +5,7 @@ mod background;
 mod cancellation;
 mod checking;
 mod configuration;
+mod evaluating;
 mod events;
 mod example;
 mod exit_codes;

@@ -7,10 +7,14 @@ use crate::output::print;
 use pawl_core::expr::{Contexts, ExprError, Names, Status, Value, parse_with};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 /// Longest line of a batch: GitHub's limit of an expression, and as much again of contexts as an event may have.
 const LONGEST_LINE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What the results of one expression may take: the library's own limit for an expression by itself. In a workflow it is ten times as
+/// much, because there a whole file is evaluated together.
+const RESULT_BYTES: usize = 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,15 +45,15 @@ pub(crate) fn run(args: &EvalArgs) -> Result<(), CommandError> {
 
 /// Answers line by line; a line that cannot be read is an answer, too, so that questions and answers stay in step.
 fn batch(input: &mut dyn BufRead) -> Result<(), CommandError> {
+    let mut unread = 0_usize;
     loop {
         let mut line = Vec::new();
-        let read =
-            std::io::Read::take(&mut *input, LONGEST_LINE_BYTES).read_until(b'\n', &mut line);
+        let read = Read::take(&mut *input, LONGEST_LINE_BYTES).read_until(b'\n', &mut line);
         let count = read.map_err(|error| {
             CommandError::input(format!("stdin: {error}"), "give one question a line")
         })?;
         if count == 0 {
-            return Ok(());
+            break;
         }
         let answered = match serde_json::from_slice::<Question>(&line) {
             Ok(question) => match evaluated(&question.expr, &question.contexts) {
@@ -57,14 +61,21 @@ fn batch(input: &mut dyn BufRead) -> Result<(), CommandError> {
                 Err(error) => refusal(&error),
             },
             Err(error) => {
-                return Err(CommandError::input(
-                    format!("stdin: {error}"),
-                    "a line is {\"expr\": TEXT, \"contexts\": OBJECT}",
-                ));
+                unread += 1;
+                json!({ "error": {
+                    "kind": "question", "message": error.to_string(), "position": error.column(),
+                }})
             }
         };
         print(&answered.to_string())?;
     }
+    if unread == 0 {
+        return Ok(());
+    }
+    Err(CommandError::input(
+        format!("stdin: {unread} lines are no question"),
+        "a line is {\"expr\": TEXT, \"contexts\": OBJECT}",
+    ))
 }
 
 /// The contexts are the object's keys, whatever their names. Without a job, everything has succeeded.
@@ -74,6 +85,7 @@ fn evaluated(expression: &str, contexts: &Json) -> Result<Value, ExprError> {
     for (name, value) in contexts.as_object().into_iter().flatten() {
         known = known.with(name.clone(), Value::from(value.clone()));
     }
+    known.max_bytes = Some(RESULT_BYTES);
     let names: Names = known.names();
     parse_with(expression, &names)?.evaluate(&known)
 }
