@@ -6,79 +6,179 @@ use crate::event::{Annotation, Level};
 /// A command that a step printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkflowCommand {
-    /// `::add-mask::VALUE`
+    /// `add-mask`
     AddMask(String),
-    /// `::set-output name=N::V` (old form)
+    /// `set-output name=N` (old form)
     SetOutput(String, String),
-    /// `::save-state name=N::V` (old form)
+    /// `save-state name=N` (old form)
     SaveState(String, String),
-    /// `::notice|warning|error …::TEXT`
+    /// `set-env name=N`, which is refused unless the step allows unsecure commands.
+    SetEnv(String, String),
+    /// `add-path`, refused as well.
+    AddPath(String),
+    /// `notice`, `warning`, `error`
     Annotate(Annotation),
-    /// `::debug::TEXT`
+    /// `debug`
     Debug(String),
-    /// `::group::TITLE`
+    /// `group`
     Group(String),
-    /// `::endgroup::`
+    /// `endgroup`
     EndGroup,
-    /// `::stop-commands::TOKEN`
+    /// `stop-commands`: commands are plain text until this word comes as a command.
     Stop(String),
-    /// `::echo::on|off`
-    Echo(bool),
-    /// A command that is refused: `set-env` and `add-path` let untrusted output change the environment.
-    Refused(String),
-    /// `::TOKEN::` for any other word: ends `stop-commands` when the token is the one given.
-    Other(String),
+    /// The word that ends `stop-commands`.
+    Resume,
+    /// `echo`, with `on`, `off` or something else.
+    Echo(String),
+    /// `add-matcher`: path of a file with problem matchers.
+    AddMatcher(String),
+    /// `remove-matcher owner=O`, or with the path of a file.
+    RemoveMatcher {
+        /// The matcher's owner, or empty.
+        owner: String,
+        /// Path of the file, or empty.
+        file: String,
+    },
 }
 
-/// Reads a line. `None` when it is plain output.
-pub fn parse_line(line: &str) -> Option<WorkflowCommand> {
-    let rest = line.trim_start().strip_prefix("::")?;
-    let (head, data) = rest.split_once("::")?;
-    let (name, properties) = match head.split_once(' ') {
-        Some((name, properties)) => (name, parse_properties(properties)),
-        None => (head, Vec::new()),
-    };
-    if name.is_empty() {
+/// Names of all commands. Anything else in their form is plain output.
+pub const COMMANDS: &[&str] = &[
+    "add-mask",
+    "add-matcher",
+    "add-path",
+    "debug",
+    "echo",
+    "endgroup",
+    "error",
+    "group",
+    "notice",
+    "remove-matcher",
+    "save-state",
+    "set-env",
+    "set-output",
+    "stop-commands",
+    "warning",
+];
+
+/// A command before it is understood.
+struct Parts<'l> {
+    name: &'l str,
+    properties: Vec<(String, String)>,
+    data: String,
+}
+
+impl Parts<'_> {
+    fn property(&self, wanted: &str) -> String {
+        let found = self.properties.iter().rfind(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
+/// Reads a line: `::NAME KEY=VALUE,…::DATA` at its beginning, after blanks, or the old `##[NAME KEY=VALUE;…]DATA` anywhere.
+/// `None` when it is plain output. While commands are stopped, the word that ends that counts as a command and no other does.
+pub fn parse_line(line: &str, stopped_until: Option<&str>) -> Option<WorkflowCommand> {
+    // Most lines hold neither.
+    if !line.contains("::") && !line.contains("##[") {
         return None;
     }
-    Some(command(name, &properties, data))
+    let is_known = |name: &str| match stopped_until {
+        Some(word) => name.eq_ignore_ascii_case(word),
+        None => COMMANDS.iter().any(|known| name.eq_ignore_ascii_case(known)),
+    };
+    let parts = parts(line, is_known).or_else(|| old_parts(line, is_known))?;
+    Some(if stopped_until.is_some() { WorkflowCommand::Resume } else { command(&parts) })
 }
 
-fn command(name: &str, properties: &[(String, String)], data: &str) -> WorkflowCommand {
-    let value = unescape_data(data);
-    let property = |wanted: &str| {
-        let found = properties.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        found.map(|(_, value)| value.clone())
-    };
-    match name.to_ascii_lowercase().as_str() {
+fn parts(line: &str, is_known: impl Fn(&str) -> bool) -> Option<Parts<'_>> {
+    let rest = line.trim_start().strip_prefix("::")?;
+    let (head, data) = rest.split_once("::")?;
+    let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
+    is_known(name).then(|| Parts {
+        name,
+        properties: properties_of(properties.trim(), ',', unescape_property),
+        data: unescape_data(data),
+    })
+}
+
+fn old_parts(line: &str, is_known: impl Fn(&str) -> bool) -> Option<Parts<'_>> {
+    let (_, rest) = line.split_once("##[")?;
+    let (head, data) = rest.split_once(']')?;
+    let (name, properties) = head.split_once(' ').unwrap_or((head, ""));
+    is_known(name).then(|| Parts {
+        name,
+        properties: properties_of(properties, ';', unescape_old),
+        data: unescape_old(data),
+    })
+}
+
+fn properties_of(text: &str, between: char, unescape: fn(&str) -> String) -> Vec<(String, String)> {
+    let pairs = text.split(between).filter_map(|pair| pair.split_once('='));
+    let given = pairs.filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    given.map(|(name, value)| (name.to_owned(), unescape(value))).collect()
+}
+
+fn command(parts: &Parts<'_>) -> WorkflowCommand {
+    let value = parts.data.clone();
+    match parts.name.to_ascii_lowercase().as_str() {
         "add-mask" => WorkflowCommand::AddMask(value),
-        "set-output" => WorkflowCommand::SetOutput(property("name").unwrap_or_default(), value),
-        "save-state" => WorkflowCommand::SaveState(property("name").unwrap_or_default(), value),
+        "add-matcher" => WorkflowCommand::AddMatcher(value),
+        "add-path" => WorkflowCommand::AddPath(value),
         "debug" => WorkflowCommand::Debug(value),
-        "group" => WorkflowCommand::Group(value),
+        "echo" => WorkflowCommand::Echo(value),
         "endgroup" => WorkflowCommand::EndGroup,
+        "group" => WorkflowCommand::Group(value),
+        "remove-matcher" => {
+            WorkflowCommand::RemoveMatcher { owner: parts.property("owner"), file: value }
+        }
+        "save-state" => WorkflowCommand::SaveState(parts.property("name"), value),
+        "set-env" => WorkflowCommand::SetEnv(parts.property("name"), value),
+        "set-output" => WorkflowCommand::SetOutput(parts.property("name"), value),
         "stop-commands" => WorkflowCommand::Stop(value),
-        "echo" => WorkflowCommand::Echo(value.eq_ignore_ascii_case("on")),
-        "set-env" | "add-path" => WorkflowCommand::Refused(name.to_owned()),
-        "notice" | "warning" | "error" => WorkflowCommand::Annotate(Annotation {
-            level: match name.to_ascii_lowercase().as_str() {
-                "notice" => Level::Notice,
-                "warning" => Level::Warning,
-                _ => Level::Error,
-            },
-            message: value,
-            title: property("title"),
-            file: property("file"),
-            line: property("line").and_then(|line| line.parse().ok()),
-            column: property("col").and_then(|column| column.parse().ok()),
-        }),
-        _ => WorkflowCommand::Other(name.to_owned()),
+        "notice" => WorkflowCommand::Annotate(annotation(Level::Notice, parts)),
+        "warning" => WorkflowCommand::Annotate(annotation(Level::Warning, parts)),
+        _ => WorkflowCommand::Annotate(annotation(Level::Error, parts)),
     }
 }
 
-fn parse_properties(text: &str) -> Vec<(String, String)> {
-    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-    pairs.map(|(name, value)| (name.trim().to_owned(), unescape_property(value))).collect()
+fn annotation(level: Level, parts: &Parts<'_>) -> Annotation {
+    let text = |name: &str| Some(parts.property(name)).filter(|value| !value.is_empty());
+    let number = |name: &str| text(name).and_then(|value| value.trim().parse::<u64>().ok());
+    let mut annotation = Annotation {
+        level,
+        message: parts.data.clone(),
+        title: text("title"),
+        file: text("file"),
+        line: number("line"),
+        column: number("col"),
+        end_line: number("endLine"),
+        end_column: number("endColumn"),
+    };
+    annotation.settle_place();
+    annotation
+}
+
+impl Annotation {
+    /// Leaves out what of a place makes no sense, as GitHub does: an end before its start, columns without a line or over
+    /// several lines.
+    pub fn settle_place(&mut self) {
+        self.line = self.line.or(self.end_line);
+        self.column = self.column.or(self.end_column);
+        let spans_lines = self.end_line.is_some() && self.end_line != self.line;
+        let runs_back = |start: Option<u64>, end: Option<u64>| {
+            start.zip(end).is_some_and(|(start, end)| end < start)
+        };
+        if self.line.is_none() || spans_lines || runs_back(self.column, self.end_column) {
+            (self.column, self.end_column) = (None, None);
+        }
+        if runs_back(self.line, self.end_line) {
+            (self.line, self.end_line) = (None, None);
+        }
+    }
+}
+
+fn unescape_old(text: &str) -> String {
+    let text = text.replace("%3B", ";").replace("%0D", "\r").replace("%0A", "\n");
+    text.replace("%5D", "]").replace("%25", "%")
 }
 
 fn unescape_data(text: &str) -> String {
@@ -161,7 +261,6 @@ pub fn parse_path_file(text: &str) -> Vec<String> {
 pub fn is_protected_env(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     upper == "NODE_OPTIONS"
-        || upper == "CI"
         || upper.starts_with("GITHUB_")
         || upper.starts_with("RUNNER_")
         || upper.starts_with("PAWL_")
@@ -174,30 +273,75 @@ mod tests {
 
     #[test]
     fn an_error_with_a_position_becomes_an_annotation() {
-        let line = "::error file=a%2Cb.py,line=3,col=7,title=Bad%3A one::first%0Asecond 100%25";
-        let Some(WorkflowCommand::Annotate(annotation)) = parse_line(line) else {
+        let line = "  ::ERROR file=a%2Cb.py,line=3,col=7,endColumn=9,title=Bad%3A one::first%0Asecond 100%25";
+        let Some(WorkflowCommand::Annotate(annotation)) = parse_line(line, None) else {
             panic!("{line}")
         };
         assert_eq!(annotation.level, Level::Error);
         assert_eq!(annotation.file.as_deref(), Some("a,b.py"));
         assert_eq!((annotation.line, annotation.column), (Some(3), Some(7)));
+        assert_eq!((annotation.end_line, annotation.end_column), (None, Some(9)));
         assert_eq!(annotation.title.as_deref(), Some("Bad: one"));
         assert_eq!(annotation.message, "first\nsecond 100%");
     }
 
     #[test]
-    fn plain_lines_are_no_commands() {
-        for line in ["hello", "a ::error::x", "::", "::::", ":: ::x", "::error"] {
-            assert_eq!(parse_line(line), None, "{line}");
+    fn places_that_make_no_sense_are_left_out() {
+        let place = |properties: &str| match parse_line(&format!("::notice {properties}::x"), None)
+        {
+            Some(WorkflowCommand::Annotate(it)) => (it.line, it.end_line, it.column, it.end_column),
+            other => panic!("{other:?}"),
+        };
+        for (properties, expected) in [
+            ("endLine=4", (Some(4), Some(4), None, None)),
+            ("line=1,endColumn=4", (Some(1), None, Some(4), Some(4))),
+            ("col=4", (None, None, None, None)),
+            ("line=1,endLine=2,col=3,endColumn=4", (Some(1), Some(2), None, None)),
+            ("line=3,endLine=2", (None, None, None, None)),
+            ("line=1,col=5,endColumn=4", (Some(1), None, None, None)),
+            ("line=one", (None, None, None, None)),
+        ] {
+            assert_eq!(place(properties), expected, "{properties}");
         }
     }
 
     #[test]
-    fn commands_that_change_the_environment_are_refused() {
-        assert_eq!(
-            parse_line("::set-env name=A::b"),
-            Some(WorkflowCommand::Refused("set-env".to_owned()))
-        );
+    fn plain_lines_are_no_commands() {
+        for line in [
+            "hello",
+            "a ::error::x",
+            "::",
+            "::::",
+            ":: ::x",
+            "::error",
+            "::unknown::x",
+            "##[unknown]x",
+            "##[error",
+            "::error ::",
+        ] {
+            let expected = (line == "::error ::").then_some(true);
+            assert_eq!(parse_line(line, None).map(|_| true), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_old_form_may_stand_anywhere_and_separates_by_semicolons() {
+        let command = parse_line("10:00 ##[set-output name=a%3Bb;x=1]v%5D%25", None);
+        let expected = WorkflowCommand::SetOutput("a;b".to_owned(), "v]%".to_owned());
+        assert_eq!(command, Some(expected));
+        assert_eq!(parse_line("##[group]T", None), Some(WorkflowCommand::Group("T".to_owned())));
+    }
+
+    #[test]
+    fn while_commands_are_stopped_only_the_word_is_one() {
+        for (line, expected) in [
+            ("::W0rd::", Some(WorkflowCommand::Resume)),
+            ("##[w0rd]", Some(WorkflowCommand::Resume)),
+            ("::error::x", None),
+            ("::other::", None),
+        ] {
+            assert_eq!(parse_line(line, Some("w0rd")), expected, "{line}");
+        }
     }
 
     #[test]

@@ -126,6 +126,13 @@ impl<'a> Scope<'a> {
         Contexts { values, status: Some(self.ancestors_status(job)), ..Contexts::new() }
     }
 
+    /// True when steps are to be debugged: the secret or variable `ACTIONS_STEP_DEBUG` says so.
+    pub fn is_debugging(&self) -> bool {
+        let name = "ACTIONS_STEP_DEBUG";
+        let value = self.secrets.0.get(name).or_else(|| self.plan.vars.get(name));
+        value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    }
+
     /// Outputs of a workflow that was called, from those of its jobs. One that cannot be evaluated is empty, as on GitHub.
     pub fn workflow_outputs(&self) -> IndexMap<String, String> {
         let one = |job: &PlannedJob| {
@@ -174,7 +181,7 @@ impl<'a> Scope<'a> {
         values.insert("needs", Value::from(self.needs(planned)));
         values.insert("matrix", Value::from(Json::Object(job.instance.matrix.clone())));
         values.insert("strategy", Value::from(strategy(planned, job)));
-        values.insert("runner", Value::from(runner()));
+        values.insert("runner", Value::from(runner(self.is_debugging())));
         values.insert("job", Value::from(json!({ "status": status_word(job, self.state) })));
         values.insert("github", Value::from(self.github_of_job(planned, job)));
         values.insert("secrets", Value::from(object(self.secrets.0.clone())));
@@ -466,7 +473,7 @@ fn strategy(planned: &PlannedJob, job: &JobState) -> Json {
     })
 }
 
-fn runner() -> Json {
+fn runner(is_debugging: bool) -> Json {
     json!({
         "os": "Linux",
         "arch": if cfg!(target_arch = "aarch64") { "ARM64" } else { "X64" },
@@ -474,7 +481,7 @@ fn runner() -> Json {
         "environment": "self-hosted",
         "temp": RUNNER_TEMP,
         "tool_cache": RUNNER_TOOL_CACHE,
-        "debug": "",
+        "debug": if is_debugging { "1" } else { "" },
     })
 }
 

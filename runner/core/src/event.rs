@@ -1,6 +1,7 @@
 //! The one closed event enum. Everything that the outside learns about a run is a fold over it.
 
 use crate::ids::{JobKey, RunId, StepPath};
+use crate::matcher::MatcherChange;
 use crate::plan::{JobInstance, Plan};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,12 @@ pub struct Annotation {
     /// `col=`, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u64>,
+    /// `endLine=`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u64>,
+    /// `endColumn=`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<u64>,
 }
 
 /// What a finished step leaves for those after it. Values that contain a secret are masked before they
@@ -111,6 +118,9 @@ pub struct StepEffects {
     /// Markdown summary.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub summary: String,
+    /// Problem matchers that it added, or removed, for the steps after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matchers: Vec<MatcherChange>,
     /// A built-in action's report (the action's own JSON shape).
     #[serde(skip_serializing_if = "serde_json::Value::is_null")]
     pub report: serde_json::Value,

@@ -14,6 +14,7 @@ pub mod expr;
 pub mod finish;
 pub mod glob;
 pub mod ids;
+pub mod matcher;
 pub mod matrix;
 pub mod plan;
 pub mod planner;

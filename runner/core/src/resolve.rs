@@ -150,6 +150,9 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
     if scope.plan.is_dirty {
         env.insert("PAWL_DIRTY".to_owned(), "true".to_owned());
     }
+    if scope.is_debugging() {
+        env.insert("RUNNER_DEBUG".to_owned(), "1".to_owned());
+    }
     env.extend(own_env);
     let timeout_ms = timeout(step, &contexts)?;
     let (work, working_dir) = match &step.kind {

@@ -7,6 +7,7 @@ mod background;
 
 use crate::event::{Conclusion, Recorded, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, RunId, StepPath};
+use crate::matcher::MatcherConfig;
 use crate::plan::{JobInstance, Plan, PlannedJob, StepKind};
 use background::Held;
 use indexmap::IndexMap;
@@ -68,6 +69,8 @@ pub struct JobState {
     pub env: IndexMap<String, String>,
     /// Folders that its steps have put before `PATH`, the newest first.
     pub path: Vec<String>,
+    /// Problem matchers that its steps have added, the newest first.
+    pub matchers: Vec<MatcherConfig>,
     /// Why it must stop.
     pub cancel: Option<String>,
     /// Number of the event that said so.
@@ -176,6 +179,7 @@ impl JobState {
             steps: BTreeMap::new(),
             env: IndexMap::new(),
             path: Vec::new(),
+            matchers: Vec::new(),
             cancel: None,
             cancel_seq: 0,
             conclusion: None,
@@ -570,6 +574,7 @@ impl RunState {
         let declared = planned.and_then(|planned| planned.step(&path.declared()));
         let background = declared.is_some_and(|step| step.background);
         job.leave(path, effects, background);
+        effects.matchers.iter().for_each(|change| change.apply(&mut job.matchers));
         let is_declared = path.0.len() == 1;
         job.count_end(path, is_failure(*conclusion) && !(is_declared && background));
         let Some(planned) = planned.filter(|_| is_declared) else { return Ok(()) };

@@ -3,7 +3,7 @@
 use crate::coordinator::{Coordinator, LiveStep};
 use crate::drive::{self, Happened, Signal, StepKey};
 use crate::error::EngineError;
-use crate::lines::LineReader;
+use crate::lines::{LineReader, Manners};
 use pawl_core::finish::{self, StopReason};
 use pawl_core::ids::{JobKey, JobUid, StepUid};
 use pawl_core::plan::{PlannedStep, StepKind};
@@ -106,7 +106,10 @@ impl Coordinator<'_> {
         }
         match self.spec(&key) {
             Err(reason) => self.refuse(key, reason),
-            Ok(spec) => self.start_work(key, spec),
+            Ok(spec) => {
+                self.prepare_reader(&key, &spec);
+                self.start_work(key, spec);
+            }
         }
     }
 
@@ -139,6 +142,27 @@ impl Coordinator<'_> {
         if let Some(live) = self.live.get_mut(&key) {
             live.timeout_ms = timeout_ms;
             live.task = Some(task);
+        }
+    }
+
+    /// Tells the reader of the step's lines what is known of the step.
+    pub(crate) fn prepare_reader(&mut self, key: &StepKey, spec: &StepSpec) {
+        let Some(job) = self.state.jobs.get(&key.job) else { return };
+        let Some((plan, planned)) = self.state.plan.as_ref().zip(self.state.planned(job)) else {
+            return;
+        };
+        let is_on = |name: &str| {
+            spec.env.get(name).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+        };
+        let scope = self.scope(plan);
+        let manners = Manners {
+            debug: scope.is_debugging(),
+            unsecure_commands: is_on("ACTIONS_ALLOW_UNSECURE_COMMANDS"),
+            unsecure_tokens: is_on("ACTIONS_ALLOW_UNSECURE_STOPCOMMAND_TOKENS"),
+            workspace: scope.workspace_of(planned, job),
+        };
+        if let Some(live) = self.live.get_mut(key) {
+            live.reader = std::mem::take(&mut live.reader).prepared(manners, &job.matchers);
         }
     }
 

@@ -115,7 +115,11 @@ impl Coordinator<'_> {
     /// Follows a step again, from its first line: lines that are known are not shown again, but the masks that they asked for
     /// are nowhere else.
     fn follow_again(&mut self, key: StepKey) -> Result<(), EngineError> {
-        let timeout_ms = self.spec(&key).ok().and_then(|spec| spec.timeout_ms);
+        let spec = self.spec(&key).ok();
+        if let Some(spec) = &spec {
+            self.prepare_reader(&key, spec);
+        }
+        let timeout_ms = spec.and_then(|spec| spec.timeout_ms);
         self.started(&key)?;
         let (executor, uid) = (Arc::clone(&self.engine.executor), self.step_uid(&key));
         let name = key.clone();

@@ -85,7 +85,7 @@ impl Scrubber {
 
     /// What later steps get is sealed, so that they still get it; what people get is masked.
     fn scrub_effects(&self, effects: &mut StepEffects) {
-        let StepEffects { outputs, env, path, state, summary: _, report: _ } = effects;
+        let StepEffects { outputs, env, path, state, summary: _, report: _, matchers: _ } = effects;
         for named in [&mut *outputs, &mut *env, &mut *state] {
             self.mask_names(named);
         }
@@ -146,6 +146,7 @@ mod tests {
             state: one("s", "plain"),
             summary: "hunter2!".to_owned(),
             report: serde_json::json!(["hunter2!"]),
+            matchers: Vec::new(),
         };
         let mut event = RunEvent::StepFinished {
             job: JobKey("a".to_owned()),

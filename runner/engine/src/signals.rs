@@ -3,7 +3,7 @@
 use crate::coordinator::Coordinator;
 use crate::drive::{Happened, Signal, StepKey};
 use crate::error::EngineError;
-use crate::lines::LineRead;
+use crate::lines::{LineRead, Shown};
 use pawl_core::event::{Conclusion, Level, RunEvent, Stream};
 use pawl_core::finish::{self, EndKind, Ending};
 use pawl_core::ids::JobKey;
@@ -111,7 +111,8 @@ impl Coordinator<'_> {
         text: &str,
     ) -> Result<(), EngineError> {
         let Some(live) = self.live.get_mut(key) else { return Ok(()) };
-        let LineRead { mask, show, annotation } = live.reader.read(text);
+        let read = live.reader.read(stream, text);
+        let LineRead { mask, show, annotation, is_matched, matcher_file, warnings } = read;
         let is_new = offset >= live.known_lines;
         // The mask comes first: nothing that is shown from here on may hold the value.
         if let Some(value) = mask
@@ -120,17 +121,29 @@ impl Coordinator<'_> {
         {
             self.annotate(&key.job, &key.step, Level::Warning, format!("add-mask: {refused}"))?;
         }
+        let mut warnings = warnings;
+        if let Some((path, add)) = matcher_file
+            && let Err(reason) = self.change_matchers(key, &path, add)
+        {
+            warnings.push(reason);
+        }
         if !is_new {
             return Ok(());
         }
-        if show {
-            self.log(key, offset, stream, text.to_owned())?;
+        match show {
+            Shown::Nothing => {}
+            Shown::Line => self.log(key, offset, stream, text.to_owned())?,
+            Shown::Instead(text) => self.log(key, offset, stream, text)?,
         }
-        if let Some(annotation) = annotation {
+        if let Some(mut annotation) = annotation {
+            if is_matched {
+                annotation.file = annotation.file.filter(|file| self.is_in_workspace(key, file));
+            }
             let (job, step) = (key.job.clone(), key.step.clone());
             self.record(RunEvent::StepAnnotated { job, step, annotation })?;
         }
-        Ok(())
+        let warn = |warning| self.annotate(&key.job, &key.step, Level::Warning, warning);
+        warnings.into_iter().try_for_each(warn)
     }
 
     /// A line of a built-in action. Its numbers go on where an earlier process stopped.
@@ -138,7 +151,7 @@ impl Coordinator<'_> {
         let Some(live) = self.live.get_mut(key) else { return Ok(()) };
         let offset = live.known_lines;
         live.known_lines += 1;
-        if live.reader.plain(text).show {
+        if live.reader.plain(text).show == Shown::Line {
             self.log(key, offset, Stream::Stdout, text.to_owned())?;
         }
         Ok(())
@@ -195,6 +208,13 @@ impl Coordinator<'_> {
                 live.reader.dropped_bytes, self.engine.limits.log_bytes
             );
             self.annotate(&key.job, &key.step, Level::Warning, message)?;
+        }
+        if live.reader.unkept_remarks > 0 {
+            let message = format!(
+                "{} more remarks are only in the step's log: the first ten of each level are kept",
+                live.reader.unkept_remarks
+            );
+            self.annotate(&key.job, &key.step, Level::Notice, message)?;
         }
         let (plan, now) = (self.plan()?, self.now());
         let scope = self.scope(&plan);

@@ -4,6 +4,7 @@ mod actions;
 mod background;
 mod cancellation;
 mod checking;
+mod commands;
 mod configuration;
 mod evaluating;
 mod events;

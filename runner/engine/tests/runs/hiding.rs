@@ -96,7 +96,7 @@ async fn no_event_holds_a_secret_and_later_steps_still_get_it() {
             "***",
             "***",
             "the token is ***",
-            "::error title=***::***",
+            "##[error]***",
             "later",
             "***",
             "I was given ***",

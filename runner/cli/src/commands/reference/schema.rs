@@ -276,7 +276,10 @@ fn step_events() -> Vec<Value> {
         kind("log", &Place::Step, log),
         with_optional(
             annotated,
-            json!({ "title": text(), "file": text(), "line": count(), "column": count() }),
+            json!({
+                "title": text(), "file": text(), "line": count(), "column": count(),
+                "end_line": count(), "end_column": count(),
+            }),
         ),
         kind("step-retried", &Place::Step, retried),
         with_optional(kind("step-finished", &Place::Step, finished), report),
