@@ -1,6 +1,7 @@
 //! One run's loop: take in what happened, ask core what follows, write it down durably, and only then do it.
 
 use crate::cancel::{Asked, Cancel};
+use crate::carry::Carry;
 use crate::drive::{SIGNALS, Signal, StepKey, Teller};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -11,6 +12,7 @@ use crate::scrub::Scrubber;
 use crate::vault::Vault;
 use crate::workspace::RunFolder;
 use futures_util::FutureExt;
+use indexmap::IndexMap;
 use pawl_core::contexts::{Scope, Secrets, is_cancelled};
 use pawl_core::decide::{Effect, Situation, decide};
 use pawl_core::event::{Conclusion, Level, Recorded, RunEvent, UnixMs};
@@ -58,6 +60,7 @@ pub(crate) enum Trouble {
 pub(crate) struct LiveStep {
     pub(crate) uid: StepUid,
     pub(crate) reader: LineReader,
+    pub(crate) carry: Carry,
     /// Lines that the journal has already: after a restart they are read again for their commands, not shown again.
     pub(crate) known_lines: u64,
     pub(crate) started: bool,
@@ -79,6 +82,8 @@ pub(crate) struct LiveJob {
     pub(crate) is_reopening: bool,
     pub(crate) deferred: Vec<(StepPath, u32)>,
     pub(crate) is_closing: bool,
+    /// `container.env`, with secrets in their places.
+    pub(crate) env: IndexMap<String, String>,
     /// It was opened after the run was cancelled (`if: always()`): that cancellation does not concern it.
     pub(crate) is_after_cancel: bool,
 }
@@ -578,10 +583,16 @@ impl<'e> Coordinator<'e> {
         let (text, trouble) = match error {
             ExecutorError::Request { message, hint } if hint.is_empty() => return Ok(message),
             ExecutorError::Request { message, hint } => return Ok(format!("{message}: {hint}")),
-            ExecutorError::Environment { message, hint } => {
+            // These end up on the terminal without passing the gate for events.
+            ExecutorError::Environment { mut message, mut hint } => {
+                self.scrubber.masker.mask_in_place(&mut message);
+                self.scrubber.masker.mask_in_place(&mut hint);
                 (message.clone(), Trouble::Environment { message, hint })
             }
-            ExecutorError::Internal(text) => (text.clone(), Trouble::Internal(text)),
+            ExecutorError::Internal(mut text) => {
+                self.scrubber.masker.mask_in_place(&mut text);
+                (text.clone(), Trouble::Internal(text))
+            }
         };
         self.trouble.get_or_insert(trouble);
         self.needs_sweep = true;

@@ -1,5 +1,6 @@
 //! Doing what was decided: opening and closing sandboxes, starting and stopping steps.
 
+use crate::carry::Carry;
 use crate::coordinator::{Coordinator, LiveStep};
 use crate::drive::{self, Happened, Signal, StepKey};
 use crate::error::EngineError;
@@ -59,12 +60,16 @@ impl Coordinator<'_> {
             self.scrubber.vault.open(&mut value);
             value
         };
+        // Steps get it in their start orders. In the container's own description everybody who may ask the engine could read it.
+        let env = spec.env.into_iter().map(|(name, value)| (name, open(value))).collect();
+        let image = open(spec.image);
+        self.jobs.entry(job.clone()).or_default().env = env;
         let limits = &self.engine.limits;
         Ok(JobRequest {
             uid: Some(self.job_uid(job)),
-            image: open(spec.image),
+            image,
             workspace,
-            env: spec.env.into_iter().map(|(name, value)| (name, open(value))).collect(),
+            env: Vec::new(),
             mounts: spec.mounts.into_iter().map(|(from, to)| (PathBuf::from(from), to)).collect(),
             user: limits.user.clone(),
             memory_bytes: limits.memory_bytes,
@@ -193,6 +198,9 @@ impl Coordinator<'_> {
         };
         let workspace = self.engine.executor.workspace_path(&place);
         spec.env.insert("GITHUB_WORKSPACE".to_owned(), workspace);
+        for (name, value) in self.jobs.get(&key.job).into_iter().flat_map(|job| &job.env) {
+            spec.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         StepRequest {
             uid: self.step_uid(key),
             command,
@@ -217,6 +225,7 @@ impl Coordinator<'_> {
         let live = LiveStep {
             uid: self.step_uid(key),
             reader: LineReader::new(self.engine.limits.log_bytes),
+            carry: Carry::default(),
             known_lines: state.map_or(0, |step| step.next_line),
             started,
             started_ms: state.map_or_else(|| self.now(), |step| step.intended_ms),

@@ -1,11 +1,13 @@
 //! Coordinator, journal, recovery, object store, model registry: everything between core's decisions and the world.
 
 pub mod cancel;
+mod carry;
 pub mod clock;
 mod coordinator;
 mod database;
 mod drive;
 mod effects;
+mod encodings;
 pub mod engine;
 pub mod error;
 mod facts;
@@ -18,6 +20,7 @@ mod process;
 mod recovery;
 pub mod registry;
 mod scrub;
+mod sieve;
 mod signals;
 pub mod vault;
 mod workspace;

@@ -1,12 +1,13 @@
 //! Keeps secret values out of everything that leaves a step: one automaton over all values and the forms in which
 //! programs commonly print them.
 
+use crate::encodings::insert_forms;
+use crate::sieve::Sieve;
 use aho_corasick::{AhoCorasick, MatchKind};
 use pawl_core::event::StepEffects;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
-use std::fmt::Write;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -17,6 +18,10 @@ pub const SHORTEST: usize = 4;
 /// Values that one run may have masked. A step that prints `::add-mask::` in a loop must not fill the memory.
 const MOST_VALUES: usize = 10_000;
 
+/// Bytes of all values that one run may have masked: five of the largest secrets that GitHub takes. Their forms take some hundred times
+/// as much memory.
+const MOST_BYTES: usize = 256 << 10;
+
 /// Why a value is not masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MaskRefused {
@@ -24,15 +29,25 @@ pub enum MaskRefused {
     #[error("a value of fewer than {SHORTEST} characters is not masked: choose a longer secret")]
     TooShort,
     /// User: the run has masked too many values.
-    #[error("more than {MOST_VALUES} values to mask: this one is not masked")]
+    #[error("more than {MOST_VALUES} values or {MOST_BYTES} bytes to mask: this one is not masked")]
     TooMany,
 }
 
 /// Replaces secret values by [`MASK`].
 pub struct Masker {
     values: HashSet<String>,
+    /// Bytes of `values`.
+    bytes: usize,
+    /// The secrets that the run was given make one level. Each later value makes one more, and levels that are about as large are
+    /// joined: a step that asks for masks in a loop must not have everything built anew each time.
+    levels: Vec<Level>,
+    sieve: Sieve,
+}
+
+/// Patterns with their automaton.
+struct Level {
     patterns: BTreeSet<String>,
-    automaton: Option<AhoCorasick>,
+    automaton: AhoCorasick,
 }
 
 impl std::fmt::Debug for Masker {
@@ -50,7 +65,8 @@ impl Default for Masker {
 impl Masker {
     /// A masker that masks nothing yet.
     pub fn new() -> Self {
-        Self { values: HashSet::new(), patterns: BTreeSet::new(), automaton: None }
+        let sieve = Sieve::new(SHORTEST);
+        Self { values: HashSet::new(), bytes: 0, levels: Vec::new(), sieve }
     }
 
     /// A masker for these values, and what it refused by name.
@@ -59,16 +75,18 @@ impl Masker {
     ) -> (Self, Vec<(String, MaskRefused)>) {
         let mut masker = Self::new();
         let mut refused = Vec::new();
+        let mut patterns = BTreeSet::new();
         for (name, value) in secrets {
             // An empty secret is one that is not set; there is nothing to warn of.
             if value.is_empty() {
                 continue;
             }
-            if let Err(reason) = masker.collect(value) {
-                refused.push((name.clone(), reason));
+            match masker.patterns(value) {
+                Ok(forms) => patterns.extend(forms),
+                Err(reason) => refused.push((name.clone(), reason)),
             }
         }
-        masker.rebuild();
+        masker.push(patterns);
         (masker, refused)
     }
 
@@ -78,44 +96,61 @@ impl Masker {
     ///
     /// The value is too short, or there are too many.
     pub fn add(&mut self, value: &str) -> Result<(), MaskRefused> {
-        let before = self.patterns.len();
-        self.collect(value)?;
-        if self.patterns.len() > before {
-            self.rebuild();
-        }
+        let patterns = self.patterns(value)?;
+        self.push(patterns);
         Ok(())
     }
 
-    fn collect(&mut self, value: &str) -> Result<(), MaskRefused> {
+    /// What is to be looked for because of a new value.
+    fn patterns(&mut self, value: &str) -> Result<BTreeSet<String>, MaskRefused> {
+        let mut patterns = BTreeSet::new();
         if self.values.contains(value) {
-            return Ok(());
+            return Ok(patterns);
         }
         if value.trim().chars().count() < SHORTEST {
             return Err(MaskRefused::TooShort);
         }
-        if self.values.len() >= MOST_VALUES {
+        if self.values.len() >= MOST_VALUES || self.bytes + value.len() > MOST_BYTES {
             return Err(MaskRefused::TooMany);
         }
+        self.bytes += value.len();
         self.values.insert(value.to_owned());
         let lines = value.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST);
         for part in [value, value.trim()].into_iter().chain(lines) {
-            insert_forms(part, &mut self.patterns);
+            insert_forms(part, &mut patterns);
         }
-        Ok(())
+        Ok(patterns)
     }
 
-    fn rebuild(&mut self) {
+    fn push(&mut self, mut patterns: BTreeSet<String>) {
+        while self.levels.last().is_some_and(|last| last.patterns.len() < 2 * patterns.len()) {
+            patterns.extend(self.levels.pop().into_iter().flat_map(|level| level.patterns));
+        }
         // Building can only fail for more than two thousand million patterns; the limit on values is far below.
-        self.automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(&self.patterns)
-            .ok()
-            .filter(|_| !self.patterns.is_empty());
+        let built = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns).ok();
+        let Some(automaton) = built.filter(|_| !patterns.is_empty()) else { return };
+        self.levels.push(Level { patterns, automaton });
+        let all = || self.levels.iter().flat_map(|level| &level.patterns);
+        let newest =
+            || self.levels.iter().next_back().into_iter().flat_map(|level| &level.patterns);
+        if self.levels.len() > 1 && newest().all(|pattern| self.sieve.takes(pattern.len())) {
+            newest().for_each(|pattern| self.sieve.insert(pattern.as_bytes()));
+            return;
+        }
+        self.sieve = Sieve::new(all().map(String::len).min().unwrap_or(SHORTEST));
+        all().for_each(|pattern| self.sieve.insert(pattern.as_bytes()));
+    }
+
+    /// Bytes of the longest text that is looked for: where a text is cut, as many stay behind until its rest comes.
+    pub fn longest(&self) -> usize {
+        let patterns = self.levels.iter().flat_map(|level| &level.patterns);
+        patterns.map(String::len).max().unwrap_or(0)
     }
 
     /// True when the text holds a secret.
     pub fn finds(&self, text: &str) -> bool {
-        self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(text))
+        self.sieve.lets_through(text.as_bytes())
+            && self.levels.iter().any(|level| level.automaton.is_match(text))
     }
 
     /// The text with every secret replaced. Secrets that overlap are replaced as one, so that no end of either is left.
@@ -144,9 +179,11 @@ impl Masker {
 
     /// Where secrets stand, in order, merged where they overlap.
     fn spans(&self, text: &str) -> Vec<(usize, usize)> {
-        let Some(automaton) = &self.automaton else { return Vec::new() };
-        let found = automaton.find_overlapping_iter(text);
-        let mut found: Vec<(usize, usize)> = found.map(|hit| (hit.start(), hit.end())).collect();
+        if !self.sieve.lets_through(text.as_bytes()) {
+            return Vec::new();
+        }
+        let hits = self.levels.iter().flat_map(|level| level.automaton.find_overlapping_iter(text));
+        let mut found: Vec<(usize, usize)> = hits.map(|hit| (hit.start(), hit.end())).collect();
         found.sort_unstable();
         let mut spans: Vec<(usize, usize)> = Vec::new();
         for (start, end) in found {
@@ -189,126 +226,10 @@ impl Masker {
     }
 }
 
-/// Puts in a value and the forms that programs turn it into.
-fn insert_forms(value: &str, patterns: &mut BTreeSet<String>) {
-    let mut forms = vec![value.to_owned(), value.trim_matches('"').to_owned()];
-    for shift in 0..3 {
-        forms.extend(base64_forms(value.as_bytes(), shift));
-    }
-    forms.extend(url_forms(value));
-    forms.extend(json_forms(value));
-    forms.extend(shell_forms(value));
-    forms.push(value.replace('\'', "''"));
-    forms.push(xml_form(value));
-    patterns.extend(forms.into_iter().filter(|form| form.chars().count() >= SHORTEST));
-}
-
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Base64 of the value where `shift` other bytes stand before it, in both alphabets: the characters that the value alone
-/// decides. With nothing after it, also the last character, which holds its last bits, and the padding.
-fn base64_forms(value: &[u8], shift: usize) -> Vec<String> {
-    let mut bytes = vec![0; shift];
-    bytes.extend_from_slice(value);
-    let encoded = base64(&bytes);
-    // Character i holds bits 6i to 6i+5; the value has bits 8*shift to 8*len.
-    let start = (8 * shift).div_ceil(6);
-    let sure = 8 * bytes.len() / 6;
-    let padding = "=".repeat((4 - encoded.len() % 4) % 4);
-    let ends = [(sure, ""), (encoded.len(), ""), (encoded.len(), padding.as_str())];
-    let forms = ends.map(|(end, padding)| format!("{}{padding}", &encoded[start.min(end)..end]));
-    let other_alphabet = forms.clone().map(|form| form.replace('+', "-").replace('/', "_"));
-    forms.into_iter().chain(other_alphabet).collect()
-}
-
-/// Base64 without padding.
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for index in 0..=chunk.len() {
-            let place = bits >> (18 - 6 * index) & 63;
-            text.push(char::from(STANDARD[place as usize]));
-        }
-    }
-    text
-}
-
-/// Percent-encodings: RFC 3986, JavaScript's `encodeURIComponent`, Python's `quote`, forms; upper- and lower-case digits.
-fn url_forms(value: &str) -> Vec<String> {
-    let mut forms = Vec::new();
-    for kept in ["", "!~*'()", "/", "/:@!$&'()*+,;="] {
-        let upper = percent(value, kept, true);
-        forms.push(percent(value, kept, false));
-        forms.push(upper.replace("%20", "+"));
-        forms.push(upper);
-    }
-    forms
-}
-
-fn percent(value: &str, kept: &str, upper: bool) -> String {
-    let mut text = String::with_capacity(value.len() * 3);
-    for byte in value.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-        if plain || kept.as_bytes().contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let written =
-                if upper { write!(text, "%{byte:02X}") } else { write!(text, "%{byte:02x}") };
-            written.expect("a string takes everything");
-        }
-    }
-    text
-}
-
-fn json_forms(value: &str) -> Vec<String> {
-    let quoted = Value::String(value.to_owned()).to_string();
-    let plain = quoted[1..quoted.len() - 1].to_owned();
-    let mut ascii = String::with_capacity(plain.len());
-    for unit in plain.encode_utf16() {
-        match u8::try_from(unit) {
-            Ok(byte) if byte.is_ascii() => ascii.push(char::from(byte)),
-            _ => write!(ascii, "\\u{unit:04x}").expect("a string takes everything"),
-        }
-    }
-    // JSON inside JSON, as structured loggers print it.
-    let nested = plain.replace('\\', "\\\\").replace('"', "\\\"");
-    vec![plain.replace('/', "\\/"), plain, ascii, nested]
-}
-
-/// As shells write it: inside single quotes in two ways, inside double quotes, with backslashes (`printf %q`), and as
-/// `set -x` and `$'…'` do.
-fn shell_forms(value: &str) -> Vec<String> {
-    let escape = |special: &dyn Fn(char) -> bool| {
-        value.chars().fold(String::new(), |mut text, character| {
-            if special(character) {
-                text.push('\\');
-            }
-            text.push(character);
-            text
-        })
-    };
-    let word =
-        |c: char| c.is_ascii_graphic() && !c.is_ascii_alphanumeric() && !"-_./:=@%+,".contains(c);
-    vec![
-        value.replace('\'', r"'\''"),
-        value.replace('\'', r#"'"'"'"#),
-        escape(&|c| "\"\\$`".contains(c)),
-        escape(&|c| "\"\\$`!".contains(c)),
-        escape(&|c| c == ' ' || c == '\t' || word(c)),
-        escape(&|c| "'\\".contains(c)).replace('\n', "\\n").replace('\t', "\\t"),
-    ]
-}
-
-fn xml_form(value: &str) -> String {
-    let text = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('"', "&quot;").replace('\'', "&apos;")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{MaskRefused, Masker, base64};
+    use super::{MaskRefused, Masker};
+    use crate::encodings::base64;
     use pawl_core::event::StepEffects;
     use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
     use serde_json::json;
@@ -358,6 +279,71 @@ mod tests {
         ] {
             assert_eq!(masker.mask(&format!("<{text}>")), "<***>", "{text}");
         }
+    }
+
+    /// What the encoders of the official runner make of this value, each by itself.
+    #[test]
+    fn each_encoding_of_the_official_runner_is_replaced() {
+        let secret = r#""a b&c'd<e>\f&ghijkl""#;
+        let masker = masker(&[secret]);
+        for (encoder, text) in [
+            ("base64", "ImEgYiZjJ2Q8ZT5cZiZnaGlqa2wi"),
+            ("base64, one byte later", "YSBiJmMnZDxlPlxmJmdoaWprbCI="),
+            ("base64, two bytes later", "IGImYydkPGU+XGYmZ2hpamtsIg=="),
+            ("command line", r#"\"a b&c'd<e>\f&ghijkl\""#),
+            ("expression", r#""a b&c''d<e>\f&ghijkl""#),
+            ("JSON", r#"\"a b&c'd<e>\\f&ghijkl\""#),
+            ("URI", "%22a%20b%26c%27d%3Ce%3E%5Cf%26ghijkl%22"),
+            ("XML", r"&quot;a b&amp;c&apos;d&lt;e&gt;\f&amp;ghijkl&quot;"),
+            ("without quotes", r"a b&c'd<e>\f&ghijkl"),
+            ("before the ampersand", r#""a b&c'd<e>\f&"#),
+            ("after the ampersand", r#"ghijkl""#),
+            ("hex", "22612062266327643c653e5c66266768696a6b6c22"),
+            ("hex, upper case", "22612062266327643C653E5C66266768696A6B6C22"),
+            ("backslashes", r#""a b&c'd<e>\\f&ghijkl""#),
+        ] {
+            assert_eq!(masker.mask(&format!("<{text}>")), "<***>", "{encoder}");
+        }
+        let other = r#"a b&c, ghijk, ImEgYiZj, 22612062"#;
+        assert_eq!(masker.mask(other), other, "parts alone are no secret");
+    }
+
+    #[test]
+    fn blanks_around_and_lines_of_long_encodings_are_no_way_out() {
+        let secret = format!("  {}  ", "0123456789abcdefghij".repeat(4));
+        let masker = masker(&[&secret]);
+        assert_eq!(masker.mask(secret.trim()), "***");
+        for columns in [64, 76] {
+            for line in base64(secret.trim().as_bytes()).as_bytes().chunks(columns) {
+                let line = std::str::from_utf8(line).unwrap();
+                assert_eq!(masker.mask(&format!("{line}.")), "***.", "{columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_that_come_one_by_one_are_all_replaced() {
+        let values: Vec<String> = (0..60).map(|n| format!("value-{n:04}-{}", n * n)).collect();
+        let mut masker = Masker::new();
+        for (n, value) in values.iter().enumerate() {
+            assert_eq!(masker.mask(value), value.as_str());
+            masker.add(value).unwrap();
+            assert_eq!(masker.mask(&values[n / 2]), "***");
+            assert_eq!(masker.mask(value), "***");
+        }
+        assert!(masker.levels.len() < 9, "{}", masker.levels.len());
+        // A shorter one than all before.
+        masker.add("wxyz").unwrap();
+        assert_eq!(masker.mask("abcwxyzabc value-0007-49"), "abc***abc ***");
+        assert!(values.iter().all(|value| masker.mask(value) == "***"));
+    }
+
+    #[test]
+    fn what_is_masked_has_a_limit() {
+        let mut masker = Masker::new();
+        let large = "x1".repeat(super::MOST_BYTES / 2) + "y";
+        assert_eq!(masker.add(&large), Err(MaskRefused::TooMany));
+        assert_eq!(masker.add("small enough"), Ok(()));
     }
 
     #[test]

@@ -111,6 +111,7 @@ impl Coordinator<'_> {
         text: &str,
     ) -> Result<(), EngineError> {
         let Some(live) = self.live.get_mut(key) else { return Ok(()) };
+        let text = &*live.carry.take(stream, text, || self.scrubber.masker.longest());
         let read = live.reader.read(stream, text);
         let LineRead { mask, show, annotation, is_matched, matcher_file, warnings } = read;
         let is_new = offset >= live.known_lines;
@@ -168,7 +169,20 @@ impl Coordinator<'_> {
         self.record(RunEvent::Log { job, step, attempt, offset, stream, text })
     }
 
+    /// Shows the end of a line that was cut and never went on.
+    fn show_rest(&mut self, key: &StepKey) -> Result<(), EngineError> {
+        let rest = self.live.get_mut(key).map(|live| live.carry.rest()).unwrap_or_default();
+        for (stream, text) in rest {
+            let job = self.state.jobs.get(&key.job);
+            let offset =
+                job.and_then(|job| job.steps.get(&key.step)).map_or(0, |step| step.next_line);
+            self.log(key, offset, stream, text)?;
+        }
+        Ok(())
+    }
+
     fn ended(&mut self, key: &StepKey, exit: &StepExit) -> Result<(), EngineError> {
+        self.show_rest(key)?;
         let Some(live) = self.live.get_mut(key) else { return Ok(()) };
         live.reader.dropped_bytes += exit.log_dropped_bytes;
         let printed = std::mem::take(&mut live.reader.printed);

@@ -12,6 +12,7 @@ mod example;
 mod exit_codes;
 mod inputs;
 mod limits;
+mod masks;
 mod planning;
 mod recovery;
 mod references;
