@@ -89,7 +89,8 @@ fn no_form_of_a_secret_is_left_anywhere() {
         .env("KEY", KEY);
     let mut running = call.store(project.store()).spawn();
     let ready = running.wait_for_log("ready");
-    let container = containers::of_run(ready["run"].as_str().expect("the run has a name")).remove(0);
+    let container =
+        containers::of_run(ready["run"].as_str().expect("the run has a name")).remove(0);
     let described = containers::inspect(&container);
     assert!(described.contains("pawl-test/python:1"), "{described}");
     containers::exec(&container, &["touch", "/github/workspace/go"]);
@@ -105,13 +106,19 @@ fn no_form_of_a_secret_is_left_anywhere() {
     assert_eq!(lines, 4, "each line of the key: {log:?}");
     assert!(log.contains(&"made [***]".to_owned()), "{log:?}");
     assert!(!outcome.stdout().contains("add-mask"), "the order itself is not shown");
-    let cut: String = log.iter().filter(|line| line.contains("xxxx") || line.contains("the cut")).map(String::as_str).collect();
+    let cut: String = log
+        .iter()
+        .filter(|line| line.contains("xxxx") || line.contains("the cut"))
+        .map(String::as_str)
+        .collect();
     assert_eq!(cut, format!("{}*** after the cut", "x".repeat(64 * 1024 - 9)));
 
     let replayed = Pawl::new(&project).args(["replay", "--verbose"]).store(project.store()).run();
     let summary = Pawl::new(&project).args(["logs", "--summary"]).store(project.store()).run();
     assert!(summary.stdout().contains("***"), "{}", summary.stdout());
-    for needle in FORMS.into_iter().chain(["first-line-of-it", "second-line-of-it", "made-by-the-step"]) {
+    for needle in
+        FORMS.into_iter().chain(["first-line-of-it", "second-line-of-it", "made-by-the-step"])
+    {
         let shown = serde_json::to_string(needle).expect("a text is JSON");
         for needle in [needle, &shown[1..shown.len() - 1]] {
             for (place, text) in [
@@ -127,7 +134,9 @@ fn no_form_of_a_secret_is_left_anywhere() {
         }
     }
     let events = outcome.events();
-    let dropped = |event: &serde_json::Value| event.to_string().contains("output whole of job leak was dropped");
+    let dropped = |event: &serde_json::Value| {
+        event.to_string().contains("output whole of job leak was dropped")
+    };
     assert!(events.iter().any(dropped), "the output is dropped with a warning");
 }
 
@@ -161,7 +170,9 @@ fn a_secret_that_is_too_short_is_told_and_shown() {
     outcome.code(0);
     assert!(outcome.log().contains(&"<abc>".to_owned()), "{:?}", outcome.log());
     let warned = outcome.events().iter().any(|event| {
-        event["message"].as_str().is_some_and(|text| text.contains("secret S: a value of fewer than 4 characters is not masked"))
+        event["message"].as_str().is_some_and(|text| {
+            text.contains("secret S: a value of fewer than 4 characters is not masked")
+        })
     });
     assert!(warned, "{}", outcome.stdout());
 }
