@@ -86,10 +86,7 @@ impl Tree {
         above: &Path,
     ) -> Result<tempfile::TempDir, ActionError> {
         if !self.git || commit.is_empty() {
-            return Err(ActionError::input(
-                "the source tree has no commit to take alone",
-                "commit it first, or leave out clean: true",
-            ));
+            return Err(no_commit());
         }
         let failed = |error: std::io::Error| {
             ActionError::environment(format!("{}: {error}", above.display()), "")
@@ -111,37 +108,99 @@ impl Tree {
         Ok(scratch)
     }
 
-    fn git(&self, arguments: &[&str], env: &[(&str, &Path)]) -> Result<Vec<u8>, ActionError> {
+    /// True when the tree is the top of a work tree: then it has metadata of its own.
+    pub(super) fn is_top(&self) -> bool {
+        self.git && self.root.join(".git").exists()
+    }
+
+    /// The tree's folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn git(
+        &self,
+        arguments: &[&str],
+        env: &[(&str, &Path)],
+    ) -> Result<Vec<u8>, ActionError> {
         let output = self.run_git(arguments, env)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        let words = String::from_utf8_lossy(&output.stderr);
-        let what = arguments.first().copied().unwrap_or_default();
-        Err(ActionError::environment(format!("git {what} failed: {}", words.trim()), ""))
+        judged(arguments.first().copied().unwrap_or_default(), &output)?;
+        Ok(output.stdout)
+    }
+
+    /// What git prints, on one line; empty when it fails, as for a setting that is not there.
+    pub(super) fn ask(&self, arguments: &[&str]) -> Result<String, ActionError> {
+        let output = self.run_git(arguments, &[])?;
+        let text = if output.status.success() { output.stdout } else { Vec::new() };
+        Ok(String::from_utf8_lossy(&text).trim().to_owned())
     }
 
     fn run_git(&self, arguments: &[&str], env: &[(&str, &Path)]) -> Result<Output, ActionError> {
-        let mut command = Command::new("git");
-        // OPTIONAL_LOCKS: `status` would otherwise rewrite the user's index to refresh its cache.
+        let mut command = self.command(arguments);
+        command.envs(env.iter().copied());
+        command.output().map_err(|error| not_started(&error))
+    }
+
+    /// A call of git in the tree that leaves the user's files alone.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = call(&self.root, arguments);
+        // `status` would otherwise rewrite the user's index to refresh its cache.
+        command.env("GIT_OPTIONAL_LOCKS", "0");
         command
-            .arg("-C")
-            .arg(&self.root)
-            .args(arguments)
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .env("LC_ALL", "C")
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .env_remove("GIT_INDEX_FILE")
-            .envs(env.iter().copied())
-            .stdin(Stdio::null());
-        command.output().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => ActionError::environment(
-                "the program git is not installed",
-                "install it (apt-get install git): the source tree is a git repository",
-            ),
-            _ => ActionError::environment(format!("git did not start: {error}"), ""),
-        })
+    }
+}
+
+/// A call of git in a folder, without the variables that would point it elsewhere, and without questions.
+pub(super) fn call(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .arg("-C")
+        .arg(folder)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs git in a folder of ours.
+pub(super) fn in_folder(
+    folder: &Path,
+    arguments: &[&str],
+    env: &[(&str, &Path)],
+) -> Result<Vec<u8>, ActionError> {
+    let output = call(folder, arguments).envs(env.iter().copied()).output();
+    let output = output.map_err(|error| not_started(&error))?;
+    judged(arguments.first().copied().unwrap_or_default(), &output)?;
+    Ok(output.stdout)
+}
+
+pub(super) fn no_commit() -> ActionError {
+    ActionError::input(
+        "the source tree has no commit to take alone",
+        "commit it first, or leave out clean: true",
+    )
+}
+
+/// Whether git did what it was asked; its own words when it did not.
+pub(super) fn judged(what: &str, output: &Output) -> Result<(), ActionError> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(ActionError::environment(format!("git {what} failed: {}", words.trim()), ""))
+}
+
+pub(super) fn not_started(error: &std::io::Error) -> ActionError {
+    match error.kind() {
+        ErrorKind::NotFound => ActionError::environment(
+            "the program git is not installed",
+            "install it (apt-get install git): the source tree is a git repository",
+        ),
+        _ => ActionError::environment(format!("git did not start: {error}"), ""),
     }
 }
 

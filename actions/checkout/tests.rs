@@ -40,7 +40,8 @@ fn change(source: &Path) {
 }
 
 fn names(bench: &Bench) -> Vec<String> {
-    bench.workspace().files(".").unwrap().into_iter().map(|file| file.path).collect()
+    let files = bench.workspace().files(".").unwrap().into_iter().map(|file| file.path);
+    files.filter(|path| !path.contains(".git/")).collect()
 }
 
 #[tokio::test]
@@ -140,4 +141,65 @@ async fn a_missing_source_is_the_users_mistake() {
     assert_eq!(bench.run(&Checkout, &[]).await.unwrap_err().exit_code(), 2);
     bench.facts.source = PathBuf::new();
     assert_eq!(bench.run(&Checkout, &[]).await.unwrap_err().exit_code(), 2);
+}
+
+#[tokio::test]
+async fn a_reference_is_brought_as_it_was_committed() {
+    let mut bench = Bench::new();
+    let (source, first) = repository(&mut bench);
+    git(&source, &["tag", "v1"]);
+    change(&source);
+    git(&source, &["commit", "-qam", "second"]);
+    for reference in ["v1", first.as_str()] {
+        let given = [("ref", reference), ("path", "old"), ("tidy", "true")];
+        let outcome = bench.run(&Checkout, &given).await.unwrap();
+        assert_eq!(outcome.outputs["commit"], first, "{reference}");
+        assert_eq!(bench.workspace().read("old/a.txt", 9).unwrap(), b"one");
+    }
+    let error = bench.run(&Checkout, &[("ref", "nowhere")]).await.unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
+}
+
+#[tokio::test]
+async fn another_repository_comes_from_the_folder_that_stands_for_it() {
+    let mut bench = Bench::new();
+    let (source, first) = repository(&mut bench);
+    bench.facts.source = PathBuf::new();
+    bench.facts.overrides.insert("ann/tools".to_owned(), source.display().to_string());
+    let given = [("repository", "ann/tools"), ("path", "tools"), ("fetch-depth", "0")];
+    let outcome = bench.run(&Checkout, &given).await.unwrap();
+    assert_eq!(outcome.outputs["commit"], first);
+    assert_eq!(names(&bench), ["tools/.gitignore", "tools/a.txt", "tools/sub/run.sh"]);
+    for wrong in ["tools", "../x/y", "ann/../tools", "-x/y/z"] {
+        let error = bench.run(&Checkout, &[("repository", wrong)]).await.unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{wrong}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn tidying_removes_what_was_there_and_follows_no_link() {
+    let mut bench = Bench::new();
+    repository(&mut bench);
+    let outside = bench.folder.path().join("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("precious"), "x").unwrap();
+    bench.workspace().write("deep/old", b"x").unwrap();
+    symlink(&outside, bench.workspace().root().join("link")).unwrap();
+    bench.run(&Checkout, &[("tidy", "true")]).await.unwrap();
+    assert_eq!(names(&bench), [".gitignore", "a.txt", "sub/run.sh"]);
+    assert!(outside.join("precious").exists());
+    bench.workspace().write("made", b"x").unwrap();
+    bench.run(&Checkout, &[("tidy", "false")]).await.unwrap();
+    assert!(names(&bench).contains(&"made".to_owned()), "a checkout is there already");
+}
+
+#[tokio::test]
+async fn a_sparse_checkout_brings_its_folders_alone() {
+    let mut bench = Bench::new();
+    repository(&mut bench);
+    bench.run(&Checkout, &[("sparse-checkout", "nothing")]).await.unwrap();
+    assert_eq!(names(&bench), [".gitignore", "a.txt"]);
+    let git_dir = bench.workspace().root().display().to_string();
+    let status = git(Path::new(&git_dir), &["status", "--porcelain"]);
+    assert_eq!(status, "", "what is not brought is not missed");
 }

@@ -133,6 +133,7 @@ fn render(
         ("previous", previous.map(|number| number.to_string()).unwrap_or_default()),
     ];
     ActionOutcome {
+        env: Default::default(),
         success,
         outputs: outputs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
         report: serde_json::to_value(&report).unwrap_or_default(),

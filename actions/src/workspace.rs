@@ -3,6 +3,7 @@
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,6 +16,9 @@ pub const MAX_FILES: usize = 100_000;
 
 /// Deepest folder that a listing enters; deeper ones only come from a loop or malice.
 const MAX_DEPTH: usize = 64;
+
+/// Deepest folder that is removed: each level keeps a descriptor open, and a process has a thousand of them.
+const MAX_REMOVED_DEPTH: usize = 256;
 
 /// How often an open is repeated when something else renames folders at the same moment (`EAGAIN`).
 const MAX_RACES: usize = 16;
@@ -256,6 +260,51 @@ impl Workspace {
         Ok(found)
     }
 
+    /// Opens a folder for work on what lies directly in it.
+    ///
+    /// # Errors
+    /// `Missing`, `Outside`, `Io`.
+    pub(crate) fn open_dir(&self, path: &str) -> Result<OwnedFd, WorkspaceError> {
+        let path = self.relative(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        self.open_beneath(&path, flags).map_err(|errno| io_error(&path, errno))
+    }
+
+    /// Opens a folder, made with those above it when it is not there.
+    ///
+    /// # Errors
+    /// `Outside`, `Io`.
+    pub(crate) fn make_dir(&self, path: &str) -> Result<OwnedFd, WorkspaceError> {
+        self.folder(&self.relative(path)?)
+    }
+
+    /// Moves a file or folder of this host to a path, in the place of whatever is there. Both must be on one file system.
+    ///
+    /// # Errors
+    /// `Outside`, `Io`.
+    pub(crate) fn adopt(&self, from: &Path, path: &str) -> Result<(), WorkspaceError> {
+        let (folder, name, path) = self.place(path)?;
+        let moved = CString::new(name.as_str())
+            .map_err(|_| Errno::INVAL)
+            .and_then(|name| remove_tree(&folder, &name))
+            .and_then(|()| rustix::fs::renameat(rustix::fs::CWD, from, &folder, &name));
+        moved.map_err(|errno| io_error(&path, errno))
+    }
+
+    /// Removes everything in a folder; one that is not there is fine. Links are removed, not followed.
+    ///
+    /// # Errors
+    /// `Outside`, `Io`.
+    pub(crate) fn empty(&self, path: &str) -> Result<(), WorkspaceError> {
+        let folder = match self.open_dir(path) {
+            Err(WorkspaceError::Missing(_)) => return Ok(()),
+            opened => opened?,
+        };
+        let emptied = names(&folder)
+            .and_then(|names| names.iter().try_for_each(|name| remove_tree(&folder, name)));
+        emptied.map_err(|errno| io_error(path, errno))
+    }
+
     /// The folder above the path (made if need be), the last name, and the normal form of the path.
     fn place(&self, path: &str) -> Result<(OwnedFd, String, String), WorkspaceError> {
         let path = self.relative(path)?;
@@ -339,6 +388,45 @@ pub(crate) fn leads_out(path: &str, target: &str) -> bool {
 
 fn remove_if_there(folder: &OwnedFd, name: &str) -> Result<(), Errno> {
     match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
+        Err(Errno::NOENT) => Ok(()),
+        removed => removed,
+    }
+}
+
+/// What lies directly in a folder.
+fn names(folder: &OwnedFd) -> Result<Vec<CString>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let name = entry?.file_name().to_owned();
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Removes whatever has this name, with everything below it. Nothing there is fine. Folders are kept open one by one on
+/// the way down, so that nobody can put a link in the place of one.
+fn remove_tree(folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
+    remove_tree_at(folder, name, 0)
+}
+
+fn remove_tree_at(folder: &OwnedFd, name: &CStr, depth: usize) -> Result<(), Errno> {
+    match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        Err(errno) => return Err(errno),
+    }
+    if depth >= MAX_REMOVED_DEPTH {
+        return Err(Errno::LOOP);
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let inner = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    for below in names(&inner)? {
+        remove_tree_at(&inner, &below, depth + 1)?;
+    }
+    drop(inner);
+    match rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR) {
         Err(Errno::NOENT) => Ok(()),
         removed => removed,
     }

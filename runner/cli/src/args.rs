@@ -131,6 +131,13 @@ pub(crate) struct RunArgs {
     /// Folder of an action; may be repeated
     #[arg(long, value_name = "OWNER/REPO[@REF]=DIR")]
     pub(crate) action: Vec<String>,
+    /// Run `actions/checkout`, cache, upload-artifact and download-artifact from their repositories, in place of the
+    /// built-in actions that answer them
+    #[arg(long)]
+    pub(crate) real_actions: bool,
+    /// Check out the commit alone, without uncommitted changes and new files
+    #[arg(long)]
+    pub(crate) clean: bool,
     /// A secret; may be repeated (`--secret K` takes the value of the variable K)
     #[arg(long, value_name = "K=V")]
     pub(crate) secret: Vec<String>,

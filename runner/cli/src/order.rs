@@ -242,6 +242,8 @@ fn options(
         matrix: matrix.collect::<Result<_, _>>()?,
         jobs: args.job.clone(),
         volumes: config.volumes.clone(),
+        clean: args.clean,
+        real_actions: args.real_actions || config.builtin_actions == Some(false),
     })
 }
 

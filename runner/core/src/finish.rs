@@ -103,6 +103,7 @@ pub fn of_action(outcome: ActionOutcome, duration_ms: u64) -> Ending {
         reason: outcome.reason,
         effects: StepEffects {
             outputs: outcome.outputs,
+            env: outcome.env,
             summary: outcome.summary,
             report: outcome.report,
             ..StepEffects::default()

@@ -320,6 +320,17 @@ pub struct RunFacts {
     pub reports: IndexMap<String, serde_json::Value>,
     /// Conclusions of the jobs that are over.
     pub jobs: IndexMap<String, String>,
+    /// The `github` context without the token, as JSON.
+    pub github: serde_json::Value,
+    /// Folders of this machine that stand for repositories: `OWNER/REPO[@REF]` to folder.
+    pub overrides: IndexMap<String, String>,
+}
+
+impl RunFacts {
+    /// A text of the `github` context; empty when it has none.
+    pub fn github(&self, name: &str) -> &str {
+        self.github.get(name).and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
 }
 
 /// How a built-in action ended.
@@ -329,6 +340,8 @@ pub struct ActionOutcome {
     pub success: bool,
     /// Outputs by name.
     pub outputs: IndexMap<String, String>,
+    /// Variables for the later steps of the job.
+    pub env: IndexMap<String, String>,
     /// The action's report.
     pub report: serde_json::Value,
     /// Markdown for the step's summary.

@@ -53,7 +53,11 @@ fn options() -> PlanOptions {
     };
     let checkout = ActionManifest {
         place: Place::Runner,
-        inputs: IndexMap::from([("path".to_owned(), input(false, Some("."), InputKind::Path))]),
+        inputs: IndexMap::from([
+            ("path".to_owned(), input(false, Some("."), InputKind::Path)),
+            ("fetch-depth".to_owned(), input(false, Some("1"), InputKind::Integer)),
+            ("tidy".to_owned(), input(false, Some("never"), InputKind::Text)),
+        ]),
         outputs: Vec::new(),
     };
     PlanOptions {

@@ -62,7 +62,7 @@ pub(crate) enum Happened {
     /// A built-in action in the runner has something to say.
     Said(String),
     /// A built-in action in the runner ended.
-    Done(ActionOutcome),
+    Done(Box<ActionOutcome>),
 }
 
 /// The way to the coordinator. When it is gone there is nobody left to tell.
@@ -220,5 +220,5 @@ pub(crate) async fn run_action(
     while let Ok(line) = queue.try_recv() {
         teller.step(&key, Happened::Said(line)).await;
     }
-    teller.step(&key, Happened::Done(outcome)).await;
+    teller.step(&key, Happened::Done(Box::new(outcome))).await;
 }

@@ -67,7 +67,7 @@ impl Coordinator<'_> {
             Happened::Line { offset, stream, text } => self.line(key, offset, stream, &text),
             Happened::Said(text) => text.lines().try_for_each(|line| self.said(key, line)),
             Happened::Ended(exit) => self.ended(key, &exit),
-            Happened::Done(outcome) => self.done(key, outcome),
+            Happened::Done(outcome) => self.done(key, *outcome),
             Happened::Refused(error) => {
                 let reason = self.blame(error)?;
                 let mut ending = finish::of_refusal(reason);

@@ -4,6 +4,7 @@ mod actions;
 mod background;
 mod cancellation;
 mod checking;
+mod checkout;
 mod commands;
 mod configuration;
 mod evaluating;

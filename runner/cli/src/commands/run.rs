@@ -7,7 +7,7 @@ use crate::error::{Class, CommandError};
 use crate::order::{self, Order};
 use crate::output::{self, Sink};
 use crate::reproduce;
-use crate::settings::secrets;
+use crate::settings::{pairs, secrets};
 use crate::store::{self, Store};
 use pawl_core::config::Config;
 use pawl_core::contexts::Secrets;
@@ -96,7 +96,7 @@ async fn run_plan(
     cancel: &Cancel,
 ) -> Result<Conclusion, CommandError> {
     let run = new_run_id(engine.clock.now_ms());
-    let facts = facts_of(&plan, &run, &order.actor);
+    let facts = facts_of(args, &plan, &run, &order.actor)?;
     let request = RunOrder {
         run,
         workflow: plan.file.clone(),
@@ -128,7 +128,7 @@ async fn resume(
     };
     let config = configuration::load(Some(plan.source.as_ref()))?.config;
     let (engine, faults) = compose::engine(store, limits(args, &config))?;
-    let facts = facts_of(&plan, &run, &crate::settings::actor(args.actor.as_deref()));
+    let facts = facts_of(args, &plan, &run, &crate::settings::actor(args.actor.as_deref()))?;
     let secrets = Secrets(secrets(&args.secret_file, &args.secret)?);
     let (sender, receiver) = mpsc::channel(SINK_EVENTS);
     let shown = tokio::spawn(show(args.json, args.verbose, known, receiver));
@@ -227,10 +227,15 @@ fn engine_error(error: &EngineError) -> CommandError {
     }
 }
 
-fn facts_of(plan: &Plan, run: &RunId, actor: &str) -> RunFacts {
+fn facts_of(
+    args: &RunArgs,
+    plan: &Plan,
+    run: &RunId,
+    actor: &str,
+) -> Result<RunFacts, CommandError> {
     let text =
         |name: &str| plan.github.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-    RunFacts {
+    Ok(RunFacts {
         run: run.0.clone(),
         workflow: plan.workflow.clone(),
         commit: text("sha").to_owned(),
@@ -238,8 +243,10 @@ fn facts_of(plan: &Plan, run: &RunId, actor: &str) -> RunFacts {
         actor: actor.to_owned(),
         source: plan.source.clone().into(),
         reproduce: reproduce::command(plan),
+        github: plan.github.clone(),
+        overrides: pairs("--action", &args.action)?,
         ..RunFacts::default()
-    }
+    })
 }
 
 /// A name that sorts by time and that no other run of this machine has: the UTC time and six random letters.

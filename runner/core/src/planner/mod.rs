@@ -7,6 +7,7 @@ mod jobs;
 mod labels;
 mod matrix;
 mod select;
+mod stand_ins;
 mod steps;
 mod timing;
 mod view;
@@ -14,6 +15,7 @@ mod view;
 pub use action_file::LoadedAction;
 pub use inputs::{ActionManifest, InputKind, InputManifest};
 pub use labels::HOST_LABEL;
+pub use stand_ins::is_answered;
 pub use steps::{folder_of, missing_actions};
 pub use view::plan_view;
 
@@ -49,6 +51,10 @@ pub struct PlanOptions {
     pub jobs: Vec<String>,
     /// Folders of the runner's host that `volumes` of a container may name, with everything below them.
     pub volumes: Vec<String>,
+    /// Checkouts of the user's tree take the commit alone (`--clean`).
+    pub clean: bool,
+    /// `actions/checkout` and the others that built-in actions answer come from their repositories (`--real-actions`).
+    pub real_actions: bool,
 }
 
 /// Makes the plan.

@@ -1,6 +1,7 @@
 //! Steps of the plan: scripts as they are, built-ins checked against their manifests, composite actions opened.
 
 use super::action_file::{self, Composite, LoadedAction};
+use super::stand_ins::{self, StandIn};
 use super::{Planner, inputs, template, templates};
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::Template;
@@ -60,7 +61,7 @@ fn plan_one(
     };
     Some(PlannedStep {
         id: step.id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
-        name: template(&step.name),
+        name: template(&step.name).or_else(|| name_of_stand_in(planner, step)),
         condition: step.condition.as_ref().map(|condition| condition.value.clone()),
         env: templates(&step.env),
         continue_on_error: template(&step.continue_on_error),
@@ -88,14 +89,12 @@ fn used(
     if let Some(action) = planner.options.actions.get(&text) {
         return composite(planner, &text, action, uses, with, depth, budget);
     }
+    if let Some(stand_in) = answering(planner, &uses.value) {
+        let with = stand_in.arguments(planner, uses, with);
+        return builtin(planner, stand_in.builtin, uses, &with, step);
+    }
     match &uses.value {
         Uses::Builtin(name) => builtin(planner, name, uses, with, step),
-        Uses::Remote { repository, path, .. }
-            if path.is_empty() && repository.eq_ignore_ascii_case("actions/checkout") =>
-        {
-            let with = checkout_arguments(planner, with);
-            builtin(planner, "checkout", uses, &with, step)
-        }
         Uses::Docker(image) => {
             let message =
                 format!("an image as a step ('docker://{}') is not supported yet", shorten(image));
@@ -118,6 +117,18 @@ fn used(
     }
 }
 
+/// What GitHub shows for one of its own actions, whoever answers it.
+fn name_of_stand_in(planner: &Planner<'_>, step: &Step) -> Option<Template> {
+    let StepAction::Uses { uses, .. } = &step.action else { return None };
+    answering(planner, &uses.value)?;
+    Some(Template::literal(&format!("Run {}", uses.value)))
+}
+
+/// The built-in action that answers one of GitHub's own, unless the real ones are asked for.
+fn answering(planner: &Planner<'_>, uses: &Uses) -> Option<&'static StandIn> {
+    if planner.options.real_actions { None } else { stand_ins::of(uses) }
+}
+
 fn builtin(
     planner: &mut Planner<'_>,
     name: &str,
@@ -133,57 +144,11 @@ fn builtin(
         planner.reporter.add(Code::UnknownAction, uses.span, message, help);
         return None;
     };
-    let with = inputs::check(planner, name, manifest, with, step.span);
-    Some(StepKind::Builtin { action: name.to_owned(), place: manifest.place, with })
-}
-
-/// The inputs of `actions/checkout` that `pawl/checkout` has too. Those that change nothing on a local tree are dropped;
-/// those that would bring something else are refused, unless they are empty or off.
-fn checkout_arguments(
-    planner: &mut Planner<'_>,
-    with: &IndexMap<String, Argument>,
-) -> IndexMap<String, Argument> {
-    const WITHOUT_EFFECT: [&str; 10] = [
-        "clean",
-        "fetch-depth",
-        "fetch-tags",
-        "github-server-url",
-        "persist-credentials",
-        "set-safe-directory",
-        "show-progress",
-        "ssh-strict",
-        "ssh-user",
-        "token",
-    ];
-    const REFUSED: [&str; 8] = [
-        "filter",
-        "lfs",
-        "ref",
-        "repository",
-        "sparse-checkout",
-        "sparse-checkout-cone-mode",
-        "ssh-key",
-        "submodules",
-    ];
-    let mut kept = IndexMap::new();
-    for (name, argument) in with {
-        let lower = name.to_ascii_lowercase();
-        if WITHOUT_EFFECT.contains(&lower.as_str()) {
-            continue;
-        }
-        if REFUSED.contains(&lower.as_str()) {
-            let off = matches!(argument.value.value.source(), "" | "false");
-            if !off {
-                let message =
-                    format!("the input '{name}' of actions/checkout is not supported yet");
-                let help = "the user's own source tree is brought, as it is".to_owned();
-                planner.reporter.add(Code::NotSupported, argument.name_span, message, Some(help));
-            }
-            continue;
-        }
-        kept.insert(name.clone(), argument.clone());
+    let mut with = inputs::check(planner, name, manifest, with, step.span);
+    if name == "checkout" && options.clean {
+        with.insert("clean".to_owned(), Template::literal("true"));
     }
-    kept
+    Some(StepKind::Builtin { action: name.to_owned(), place: manifest.place, with })
 }
 
 fn composite(
