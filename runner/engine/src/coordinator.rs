@@ -596,6 +596,11 @@ impl<'e> Coordinator<'e> {
         std::mem::take(&mut self.warnings)
     }
 
+    /// Leaves more of them.
+    pub(crate) fn warn_later(&mut self, warnings: Vec<String>) {
+        self.warnings.extend(warnings);
+    }
+
     /// When to give up a step that is being stopped from now on.
     pub(crate) fn abandon_time(&self) -> UnixMs {
         let ladder = self.engine.limits.ladder;
