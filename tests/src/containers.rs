@@ -79,6 +79,26 @@ pub fn of_run(run: &str) -> Vec<String> {
     names.lines().map(str::to_owned).collect()
 }
 
+/// Containers, volumes and networks that bear a run's label.
+///
+/// # Panics
+/// The engine does not answer.
+pub fn owned_by_run(run: &str) -> Vec<String> {
+    let filter = format!("label=pawl.run={run}");
+    let containers = docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]);
+    let volumes = docker(&["volume", "ls", "--filter", &filter, "--format", "volume {{.Name}}"]);
+    let networks = docker(&["network", "ls", "--filter", &filter, "--format", "network {{.Name}}"]);
+    [containers, volumes, networks].concat().lines().map(str::to_owned).collect()
+}
+
+/// Everything that the engine says about a container to whoever asks, as JSON.
+///
+/// # Panics
+/// There is no such container.
+pub fn inspect(container: &str) -> String {
+    docker(&["inspect", container])
+}
+
 /// Runs a command in a container.
 ///
 /// # Panics

@@ -44,7 +44,17 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// PID 1 of a job's container
     #[command(hide = true)]
-    Agent,
+    Agent {
+        /// Ports that lead to services, `PORT=ADDRESS:PORT`
+        forwards: Vec<String>,
+    },
+    /// PID 1 of a service's container, and its health check
+    #[command(hide = true)]
+    Service {
+        /// What to become
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// A built-in action inside a job's container
     #[command(hide = true)]
     JobAction {
@@ -379,7 +389,8 @@ impl Command {
             Self::Doctor(args) => args.json,
             Self::Completions(_)
             | Self::Eval(_)
-            | Self::Agent
+            | Self::Agent { .. }
+            | Self::Service { .. }
             | Self::JobAction { .. }
             | Self::Serve(_)
             | Self::Proxy(_)

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use pawl_actions::action::{ActionError, Inputs, RunnerContext};
 use pawl_actions::registry::{self, Builtin};
 use pawl_actions::workspace::Workspace;
+use pawl_core::config::Config;
 use pawl_core::ports::{ActionCall, ActionOutcome, ActionRunner, Clock, ExecutorError, RunFacts};
 use pawl_core::registry::{Artifacts, ModelRegistry, Objects};
 use pawl_core::rollout::{ImageBuilder, Revisions, RolloutTarget};
@@ -151,10 +152,14 @@ pub(crate) fn own_binary() -> Result<PathBuf, CommandError> {
 ///
 /// # Errors
 /// As [`parts_of`].
-pub(crate) fn engine(store: &Store, limits: Limits) -> Result<(Engine, Faults), CommandError> {
+pub(crate) fn engine(
+    store: &Store,
+    limits: Limits,
+    config: &Config,
+) -> Result<(Engine, Faults), CommandError> {
     let parts = parts_of(store)?;
     let faults = parts.faults.clone();
-    let docker = docker_executor(store)?;
+    let docker = docker_executor(store, config)?;
     let host = HostExecutor::new(host_settings(&parts.binary));
     let engine = Engine {
         executor: Arc::new(RoutedExecutor::new(Arc::new(docker), Arc::new(host))),
@@ -171,11 +176,15 @@ pub(crate) fn engine(store: &Store, limits: Limits) -> Result<(Engine, Faults), 
 ///
 /// # Errors
 /// This program's own file is gone.
-pub(crate) fn docker_executor(store: &Store) -> Result<DockerExecutor, CommandError> {
+pub(crate) fn docker_executor(
+    store: &Store,
+    config: &Config,
+) -> Result<DockerExecutor, CommandError> {
     Ok(DockerExecutor::new(DockerSettings {
         host: docker_host(),
         pawl: own_binary()?,
         store: store.folder.display().to_string(),
+        volumes: config.volumes.clone(),
     }))
 }
 

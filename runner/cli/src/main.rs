@@ -27,14 +27,16 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    if matches!(cli.command, Command::Agent) {
+    let command = match cli.command {
         // PID 1 of a container: no runtime, no logging, nothing that it does not need.
-        return commands::agent::run();
-    }
+        Command::Agent { forwards } => return commands::agent::run(&forwards),
+        Command::Service { words } => return commands::agent::serve(words),
+        command => command,
+    };
     start_logging();
-    let is_json = cli.command.is_json();
+    let is_json = command.is_json();
     let outcome = match runtime() {
-        Ok(runtime) => runtime.block_on(Box::pin(dispatch(cli.command))),
+        Ok(runtime) => runtime.block_on(Box::pin(dispatch(command))),
         Err(error) => Err(error),
     };
     match outcome {
@@ -102,7 +104,9 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Actions(command) => commands::actions::run(&command).await,
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Completions(args) => commands::completions::run(&args),
-        Command::Agent => Err(CommandError::internal("the agent has no runtime")),
+        Command::Agent { .. } | Command::Service { .. } => {
+            Err(CommandError::internal("a first process has no runtime"))
+        }
         Command::JobAction { name } => commands::job_action::run(&name),
         Command::Serve(args) => commands::serve::run(&args).await,
         Command::Proxy(args) => commands::proxy::run(&args).await,

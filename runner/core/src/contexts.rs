@@ -4,6 +4,7 @@ use crate::event::Conclusion;
 use crate::expr::{Condition, Contexts, Expr, Object, Status, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
+use crate::ports::ContainerFacts;
 use crate::state::{JobState, RunState};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
@@ -182,7 +183,7 @@ impl<'a> Scope<'a> {
         values.insert("matrix", Value::from(Json::Object(job.instance.matrix.clone())));
         values.insert("strategy", Value::from(strategy(planned, job)));
         values.insert("runner", Value::from(runner(self.is_debugging())));
-        values.insert("job", Value::from(json!({ "status": status_word(job, self.state) })));
+        values.insert("job", Value::from(job_context(job, self.state)));
         values.insert("github", Value::from(self.github_of_job(planned, job)));
         values.insert("secrets", Value::from(object(self.secrets.0.clone())));
         values.insert("steps", Value::from(steps(&planned.steps, job, None, wanted)));
@@ -462,6 +463,23 @@ fn steps(
         all.insert(step.id.clone(), entry);
     }
     Json::Object(all)
+}
+
+/// `job`: how it stands, and the containers that it runs in and with.
+fn job_context(job: &JobState, state: &RunState) -> Json {
+    let mut context = json!({ "status": status_word(job, state) });
+    let (container, services) = (&job.facts.container, &job.facts.services);
+    if !container.id.is_empty() {
+        context["container"] = json!({ "id": container.id, "network": container.network });
+    }
+    if !services.is_empty() {
+        let one = |facts: &ContainerFacts| {
+            let ContainerFacts { id, network, ports } = facts;
+            json!({ "id": id, "network": network, "ports": ports })
+        };
+        context["services"] = object(services.iter().map(|(id, facts)| (id.clone(), one(facts))));
+    }
+    context
 }
 
 fn strategy(planned: &PlannedJob, job: &JobState) -> Json {

@@ -3,6 +3,7 @@
 use crate::ids::{JobKey, RunId, StepPath};
 use crate::matcher::MatcherChange;
 use crate::plan::{JobInstance, Plan};
+use crate::ports::JobFacts;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +163,18 @@ pub enum RunEvent {
     JobReady {
         /// Which job.
         job: JobKey,
+        /// What is known of it: the contexts `job.container` and `job.services`.
+        #[serde(default, skip_serializing_if = "JobFacts::is_empty")]
+        facts: Box<JobFacts>,
+    },
+    /// A line that a service printed before its job failed to start, masked.
+    ServiceLog {
+        /// Which job.
+        job: JobKey,
+        /// Which service.
+        service: String,
+        /// The line, without its end.
+        text: String,
     },
     /// A background step waits for one of the places that a job has for them.
     StepQueued {

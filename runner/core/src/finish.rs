@@ -81,6 +81,12 @@ pub fn of_process(
         ExitKind::NotStarted(reason) => ending.fail(EndKind::Failure, reason.clone()),
         ExitKind::Lost(reason) => ending.fail(EndKind::Lost, reason.clone()),
     }
+    if exit.is_out_of_memory && ending.kind == EndKind::Failure {
+        let how = ending.reason.take().unwrap_or_default();
+        ending.reason = Some(format!(
+            "out of memory: the job's limit was reached ({how}); raise it with `limits: {{memory: …}}` in your configuration"
+        ));
+    }
     take_files(&exit.files, &mut ending);
     match stop {
         Some(StopReason::Cancelled) => ending.fail(EndKind::Cancelled, "cancelled".to_owned()),

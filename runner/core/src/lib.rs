@@ -23,6 +23,7 @@ pub mod quantity;
 pub mod registry;
 pub mod resolve;
 pub mod rollout;
+mod sandbox;
 pub mod span;
 pub mod state;
 pub mod trigger;

@@ -73,6 +73,18 @@ pub struct PlannedJob {
     /// Environment of the container itself.
     #[serde(default)]
     pub container_env: IndexMap<String, Template>,
+    /// What else `container:` asks for.
+    #[serde(default, skip_serializing_if = "PlannedContainer::is_empty")]
+    pub container: PlannedContainer,
+    /// Image of the labels, for a `container:` whose expression may give nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_image: Option<Template>,
+    /// `services:` by id, which is their host name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub services: IndexMap<String, PlannedService>,
+    /// `gpus:`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<PlannedGpus>,
     /// `runs-on` labels, for the `runner` context and messages.
     pub runs_on: Vec<String>,
     /// `env` of the job.
@@ -93,6 +105,70 @@ pub struct PlannedJob {
     pub outputs: IndexMap<String, Template>,
     /// Steps in order.
     pub steps: Vec<PlannedStep>,
+}
+
+/// What a container asks for besides image and environment. Evaluated, and judged by the allow-lists, when the job starts;
+/// what is known before was judged before.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlannedContainer {
+    /// `options:`, in Docker's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<Template>,
+    /// `volumes:`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Template>,
+    /// `ports:`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Template>,
+    /// `credentials:`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<PlannedCredentials>,
+}
+
+impl PlannedContainer {
+    /// True when it asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `credentials:` of a container. Secrets stay references to secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCredentials {
+    /// `username`
+    pub username: Template,
+    /// `password`
+    pub password: Template,
+}
+
+/// One of a job's services.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedService {
+    /// Its image; a service whose image is empty is left out.
+    pub image: Template,
+    /// Its environment.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub env: IndexMap<String, Template>,
+    /// What else it asks for.
+    #[serde(default, skip_serializing_if = "PlannedContainer::is_empty")]
+    pub container: PlannedContainer,
+    /// `entrypoint:`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Template>,
+    /// `command:`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Template>,
+}
+
+/// `gpus:`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedGpus {
+    /// A number, or `all`.
+    pub count: Template,
+    /// Memory that each must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Template>,
 }
 
 /// One instance of a job.

@@ -1,6 +1,7 @@
 //! What core needs from the world, as traits. Each has one conformance suite that every implementation
 //! passes; the prose here is the contract.
 
+use crate::container::{ContainerOptions, Credentials, Gpus, PortMapping, Volume};
 use crate::event::{Recorded, Stream, UnixMs};
 use crate::ids::{JobUid, RunId, StepUid};
 use async_trait::async_trait;
@@ -29,8 +30,106 @@ pub struct JobRequest {
     pub memory_bytes: Option<u64>,
     /// CPU limit, thousandths of a core.
     pub cpu_millis: Option<u64>,
+    /// Most processes and threads; `None` is the executor's own limit.
+    pub pids: Option<u64>,
     /// Labels to find it again.
     pub labels: Vec<(String, String)>,
+    /// What `container:` asks for besides image and environment.
+    pub container: ContainerRequest,
+    /// Containers beside it.
+    pub services: Vec<ServiceRequest>,
+    /// The job has no `container:`, so that on GitHub its services would be at `localhost`: they are here, too.
+    pub has_services_at_localhost: bool,
+    /// Graphics processors.
+    pub gpus: Option<Gpus>,
+}
+
+/// What a container asks for besides image and environment: judged by the allow-lists, ready to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ContainerRequest {
+    /// Docker's options.
+    pub options: ContainerOptions,
+    /// Volumes. Which folders of the host are allowed is judged by the executor, which can follow links.
+    pub volumes: Vec<Volume>,
+    /// Ports, published on the host's loopback.
+    pub ports: Vec<PortMapping>,
+    /// Login for pulling the image.
+    pub credentials: Option<Credentials>,
+}
+
+/// A container that runs beside the job until it is closed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ServiceRequest {
+    /// Its id, which is its host name for the job.
+    pub id: String,
+    /// The image.
+    pub image: String,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// The part of its environment that holds secrets: it must not be seen from outside of the container.
+    pub secret_env: Vec<(String, String)>,
+    /// What else it asks for.
+    pub container: ContainerRequest,
+    /// The program in the place of the image's own.
+    pub entrypoint: Option<String>,
+    /// Its arguments in the place of the image's own, as one line.
+    pub command: Option<String>,
+}
+
+impl std::fmt::Debug for ServiceRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.secret_env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ServiceRequest")
+            .field("id", &self.id)
+            .field("image", &self.image)
+            .field("env", &self.env)
+            .field("secret_env", &names)
+            .field("container", &self.container)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a job's sandbox once it is there: the contexts `job.container` and `job.services`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct JobFacts {
+    /// The job's own container.
+    pub container: ContainerFacts,
+    /// Its services, by id.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub services: IndexMap<String, ContainerFacts>,
+    /// What the user should know: remarks at the job's first step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+impl JobFacts {
+    /// True when there is nothing to know, as on the host.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct ContainerFacts {
+    /// The engine's id of it.
+    pub id: String,
+    /// Name of its network.
+    pub network: String,
+    /// Ports on the host, by the port in the container.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub ports: IndexMap<String, String>,
+}
+
+/// What a service printed, for a job that could not start because of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceLog {
+    /// The service's id.
+    pub service: String,
+    /// Its last lines.
+    pub lines: Vec<String>,
 }
 
 /// What a step runs.
@@ -113,6 +212,9 @@ pub struct StepExit {
     pub duration_ms: u64,
     /// Bytes of log dropped because of the limit.
     pub log_dropped_bytes: u64,
+    /// A process of the sandbox was killed while the step ran, because the sandbox's memory was used up.
+    #[serde(default)]
+    pub is_out_of_memory: bool,
 }
 
 /// What comes out of a running step.
@@ -194,6 +296,17 @@ pub trait Executor: Send + Sync {
     async fn check(&self) -> Result<String, ExecutorError>;
     /// Makes the sandbox, or finds it. `Ok(true)` when it was there already.
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError>;
+    /// What is known of a sandbox that is there. Executors without containers know nothing.
+    async fn job_facts(&self, uid: &JobUid) -> Result<JobFacts, ExecutorError> {
+        let _ = uid;
+        Ok(JobFacts::default())
+    }
+    /// After `open_job` failed, and before `close_job`: what the services that are to blame have printed, bounded. Never fails:
+    /// the job's own error is the one to tell.
+    async fn service_logs(&self, uid: &JobUid) -> Vec<ServiceLog> {
+        let _ = uid;
+        Vec::new()
+    }
     /// Starts a step, or finds it. Returns once the step's process exists or its failure to start is recorded (which
     /// `follow` then reports as `NotStarted`).
     async fn start(&self, request: &StepRequest) -> Result<(), ExecutorError>;

@@ -1,16 +1,18 @@
 //! From the plan and the state to what an executor is asked for. Values of secrets appear here and are never stored.
 
+use crate::container::Gpus;
 use crate::contexts::{EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
 use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
-use crate::ports::Command;
+use crate::ports::{Command, ContainerRequest, ServiceRequest};
+use crate::sandbox;
 use crate::state::JobState;
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
-/// What a job's sandbox must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a job's sandbox must be. May hold secret values in the environments and logins of its containers.
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobSpec {
     /// The image.
     pub image: String,
@@ -18,6 +20,14 @@ pub struct JobSpec {
     pub env: IndexMap<String, String>,
     /// Folders of the composite actions that the job uses, read-only: (folder on the runner's host, path in the sandbox).
     pub mounts: Vec<(String, String)>,
+    /// What `container:` asks for besides.
+    pub container: ContainerRequest,
+    /// Its services.
+    pub services: Vec<ServiceRequest>,
+    /// The job has no container of its own asking.
+    pub has_services_at_localhost: bool,
+    /// Its graphics processors.
+    pub gpus: Option<Gpus>,
 }
 
 /// What a step does.
@@ -97,22 +107,51 @@ pub fn step_name(step: &PlannedStep, contexts: Option<&Contexts<'_>>) -> String 
 /// What a job's sandbox must be.
 ///
 /// # Errors
-/// An expression of the image or the container's environment cannot be evaluated.
+/// An expression of the image or of a container cannot be evaluated, or what it gives is not allowed.
 pub fn job(scope: &Scope<'_>, key: &JobKey) -> Result<JobSpec, EvaluationError> {
     let (planned, job) = find(scope, key)?;
     let contexts = scope.job(planned, job)?;
-    let mut env = IndexMap::new();
-    for (name, template) in &planned.container_env {
-        env.insert(name.clone(), text(&format!("container.env.{name}"), template, &contexts)?);
+    let mut whole =
+        sandbox::container(&planned.image, &planned.container_env, &planned.container, &contexts)?;
+    let is_none = whole.image.trim().is_empty();
+    if is_none {
+        // A container that turns out to be none asks for nothing else either.
+        let image = match &planned.label_image {
+            Some(image) => text("image", image, &contexts)?,
+            None => String::new(),
+        };
+        whole = sandbox::Whole { image, ..sandbox::Whole::default() };
     }
-    let image = text("image", &planned.image, &contexts)?;
-    if image.is_empty() {
-        let message = format!("no image is given for the labels {}", planned.runs_on.join(", "));
-        return Err(error("runs-on", message));
+    if whole.image.is_empty() {
+        return Err(error("runs-on", no_image(&planned.runs_on)));
     }
+    let mut services = Vec::new();
+    for (id, service) in &planned.services {
+        services.extend(sandbox::service(id, service, &contexts)?);
+    }
+    let gpus = match &planned.gpus {
+        Some(gpus) => sandbox::gpus(gpus, &contexts)?,
+        None => None,
+    };
     let mut mounts = Vec::new();
     add_mounts(planned, &planned.steps, &mut mounts);
-    Ok(JobSpec { image, env, mounts })
+    Ok(JobSpec {
+        image: whole.image,
+        env: whole.env,
+        mounts,
+        gpus: gpus.or_else(|| whole.request.options.gpus.clone()),
+        container: whole.request,
+        services,
+        has_services_at_localhost: !planned.has_container || is_none,
+    })
+}
+
+fn no_image(labels: &[String]) -> String {
+    let first = labels.first().map_or("LABEL", String::as_str);
+    format!(
+        "no image is given for the labels {}: give one with --image {first}=IMAGE or `images:` in the configuration",
+        labels.join(", ")
+    )
 }
 
 fn add_mounts(planned: &PlannedJob, steps: &[PlannedStep], mounts: &mut Vec<(String, String)>) {

@@ -9,6 +9,7 @@ use crate::event::{Conclusion, Recorded, RunEvent, StepEffects, UnixMs};
 use crate::ids::{JobKey, RunId, StepPath};
 use crate::matcher::MatcherConfig;
 use crate::plan::{JobInstance, Plan, PlannedJob, StepKind};
+use crate::ports::JobFacts;
 use background::Held;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -85,6 +86,8 @@ pub struct JobState {
     pub outputs: IndexMap<String, String>,
     /// Its sandbox is gone, or was never made.
     pub closed: bool,
+    /// What is known of its sandbox.
+    pub facts: JobFacts,
     /// Place of its job in the plan.
     planned: usize,
     /// Steps that are under way.
@@ -187,6 +190,7 @@ impl JobState {
             reason: None,
             outputs: IndexMap::new(),
             closed: true,
+            facts: JobFacts::default(),
             planned,
             open: BTreeSet::new(),
             progress: BTreeMap::new(),
@@ -359,7 +363,8 @@ impl RunState {
             _ if self.conclusion.is_some() => Err("the run is over".to_owned()),
             RunEvent::JobExpanded { id, instances } => self.expanded(id, instances),
             RunEvent::JobStarted { job } => self.job_started(job, now),
-            RunEvent::JobReady { job } => self.job_ready(job),
+            RunEvent::JobReady { job, facts } => self.job_ready(job, facts),
+            RunEvent::ServiceLog { job, .. } => self.job_mut(job).map(|_| ()),
             RunEvent::StepQueued { job, step } => self.queued(job, step, now),
             RunEvent::StepIntended { job, step, attempt } => {
                 self.intended(job, step, *attempt, now)
@@ -442,9 +447,10 @@ impl RunState {
         Ok(())
     }
 
-    fn job_ready(&mut self, key: &JobKey) -> Result<(), String> {
+    fn job_ready(&mut self, key: &JobKey, facts: &JobFacts) -> Result<(), String> {
         let job = self.job_mut(key)?;
         require(job.phase == JobPhase::Opening, || format!("job {key} is not being opened"))?;
+        job.facts = facts.clone();
         job.phase = JobPhase::Running;
         Ok(())
     }
@@ -641,6 +647,7 @@ impl RunEvent {
             Self::JobExpanded { .. } => "job-expanded",
             Self::JobStarted { .. } => "job-started",
             Self::JobReady { .. } => "job-ready",
+            Self::ServiceLog { .. } => "service-log",
             Self::StepQueued { .. } => "step-queued",
             Self::StepIntended { .. } => "step-intended",
             Self::StepStarted { .. } => "step-started",

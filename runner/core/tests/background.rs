@@ -90,7 +90,7 @@ impl World {
             Effect::Record(event) => self.append(event),
             Effect::OpenJob { job } => {
                 self.append(RunEvent::JobStarted { job: job.clone() });
-                self.append(RunEvent::JobReady { job });
+                self.append(RunEvent::JobReady { job, facts: Box::default() });
             }
             Effect::CloseJob { job } => self.append(RunEvent::JobClosed { job }),
             Effect::StartStep { job, step, attempt } => {
@@ -373,7 +373,7 @@ proptest! {
             .filter(|(_, job)| job.phase == pawl_core::state::JobPhase::Opening)
             .map(|(key, _)| key.clone()).collect();
         for job in opening {
-            again.append(RunEvent::JobReady { job });
+            again.append(RunEvent::JobReady { job, facts: Box::default() });
         }
         let intended: Vec<StepPath> = again.state.jobs[&key()].open_steps()
             .filter(|(_, step)| step.phase == StepPhase::Intended)

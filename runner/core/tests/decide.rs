@@ -6,7 +6,7 @@ use pawl_core::decide::{Effect, Situation, decide};
 use pawl_core::event::{Conclusion, Recorded, RunEvent, StepEffects};
 use pawl_core::expr::{Condition, Template};
 use pawl_core::ids::{JobKey, RunId, StepPath};
-use pawl_core::plan::{JobInstance, Plan, PlannedJob, PlannedStep, StepKind};
+use pawl_core::plan::{JobInstance, Plan, PlannedContainer, PlannedJob, PlannedStep, StepKind};
 use pawl_core::state::{JobPhase, RunState, StepPhase};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::collections::BTreeMap;
@@ -62,6 +62,10 @@ fn job(
         image: Template::literal("image"),
         has_container: false,
         container_env: IndexMap::new(),
+        container: PlannedContainer::default(),
+        label_image: None,
+        services: IndexMap::new(),
+        gpus: None,
         runs_on: vec!["linux".to_owned()],
         env: IndexMap::new(),
         shell: None,
@@ -169,7 +173,7 @@ impl World {
             Effect::Record(event) => self.append(event),
             Effect::OpenJob { job } => {
                 self.append(RunEvent::JobStarted { job: job.clone() });
-                self.append(RunEvent::JobReady { job });
+                self.append(RunEvent::JobReady { job, facts: Box::default() });
             }
             Effect::CloseJob { job } => self.append(RunEvent::JobClosed { job }),
             Effect::StartStep { job, step, attempt } => self.run_step(job, step, attempt),
@@ -275,7 +279,7 @@ proptest! {
         let opening: Vec<_> = again.state.jobs.iter()
             .filter(|(_, job)| job.phase == JobPhase::Opening).map(|(key, _)| key.clone()).collect();
         for job in opening {
-            again.append(RunEvent::JobReady { job });
+            again.append(RunEvent::JobReady { job, facts: Box::default() });
         }
         again.run();
         prop_assert!(again.state.conclusion.is_some());
@@ -302,7 +306,10 @@ fn illegal_events_are_refused_and_change_nothing() {
     let key = JobKey::new("j0", None);
     let path = StepPath::top(0);
     for (event, reason) in [
-        (RunEvent::JobReady { job: key.clone() }, "job j0 is not being opened"),
+        (
+            RunEvent::JobReady { job: key.clone(), facts: Box::default() },
+            "job j0 is not being opened",
+        ),
         (
             RunEvent::StepIntended { job: key.clone(), step: path.clone(), attempt: 1 },
             "job j0 does not run",

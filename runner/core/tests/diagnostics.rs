@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use pawl_core::check::check;
+use pawl_core::config::{Level, read};
 use pawl_core::diagnostic::{Code, Diagnostic, render};
 use pawl_core::plan::Place;
 use pawl_core::planner::{
@@ -20,6 +21,8 @@ struct Case {
 enum Look {
     Check,
     Plan(Box<PlanOptions>),
+    /// As a project's configuration file.
+    Config,
 }
 
 fn case(code: Code, text: &str) -> Case {
@@ -85,10 +88,24 @@ fn shape_cases() -> Vec<Case> {
         job(Code::MissingKey, "steps:\n  - run: echo"),
         job(Code::WrongType, "runs-on: x\nneeds: {a: b}\nsteps:\n  - run: echo\nenv: [A]"),
         job(Code::InvalidValue, "runs-on: x\npermissions: {contents: reed}\nsteps:\n  - run: echo"),
+        job(Code::NotSupported, "runs-on: x\nconcurrency: one\nsnapshot: x\nsteps:\n  - run: echo"),
         job(
-            Code::NotSupported,
-            "runs-on: x\nconcurrency: one\nservices:\n  db: {image: postgres}\nsteps:\n  - run: echo",
+            Code::ContainerOption,
+            "runs-on: x\ncontainer:\n  image: base:1\n  options: >-\n    --cpus 1\n    --privileged\n    --memry 1g\nsteps:\n  - run: echo",
         ),
+        job(
+            Code::ContainerVolume,
+            "runs-on: x\nservices:\n  db:\n    image: base:1\n    volumes: ['/var/run/docker.sock:/docker.sock', 'data:/data']\nsteps:\n  - run: echo",
+        ),
+        job(
+            Code::ContainerPort,
+            "runs-on: x\nservices:\n  db:\n    image: base:1\n    ports: ['5432:5432', '0.0.0.0:80:80']\nsteps:\n  - run: echo",
+        ),
+        Case {
+            code: Code::UserSetting,
+            text: "images: {ubuntu-latest: base:1}\nvolumes: [/data]\n".to_owned(),
+            look: Look::Config,
+        },
         steps(Code::ExpressionSyntax, "- run: |\n    echo one\n    echo ${{ github.ref == }}"),
         steps(Code::ExpressionContext, "- if: secrets.TOKEN != ''\n  run: echo"),
         job(Code::InvalidId, "runs-on: x\nsteps:\n  - id: 1st\n    run: echo"),
@@ -248,6 +265,7 @@ fn all() -> Vec<Case> {
 fn findings(case: &Case) -> Vec<Diagnostic> {
     let options = match &case.look {
         Look::Check => return check("workflow.yml", &case.text),
+        Look::Config => return read("workflow.yml", &case.text, Level::Project).1,
         Look::Plan(options) => options,
     };
     let (workflow, found) = parse("workflow.yml", &case.text);

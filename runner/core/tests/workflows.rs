@@ -125,7 +125,7 @@ const BROKEN: &[(&str, &[&str])] = &[
     ),
     (
         "on: push\njobs:\n  a: {runs-on: x, container: {image: x, options: --privileged}, steps: [{run: echo}]}\n",
-        &["3:41 not-supported"],
+        &["3:50 container-option"],
     ),
     (
         "on: push\njobs:\n  a: {runs-on: x, steps: [{run: echo, background: maybe}]}\n",

@@ -12,7 +12,6 @@ use crate::scrub::Scrubber;
 use crate::vault::Vault;
 use crate::workspace::RunFolder;
 use futures_util::FutureExt;
-use indexmap::IndexMap;
 use pawl_core::contexts::{Scope, Secrets, is_cancelled};
 use pawl_core::decide::{Effect, Situation, decide};
 use pawl_core::event::{Conclusion, Level, Recorded, RunEvent, UnixMs};
@@ -82,8 +81,6 @@ pub(crate) struct LiveJob {
     pub(crate) is_reopening: bool,
     pub(crate) deferred: Vec<(StepPath, u32)>,
     pub(crate) is_closing: bool,
-    /// `container.env`, with secrets in their places.
-    pub(crate) env: IndexMap<String, String>,
     /// It was opened after the run was cancelled (`if: always()`): that cancellation does not concern it.
     pub(crate) is_after_cancel: bool,
 }
@@ -605,6 +602,11 @@ impl<'e> Coordinator<'e> {
     /// Warnings about the run as a whole are left at its first step.
     pub(crate) fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
+    }
+
+    /// Leaves more of them.
+    pub(crate) fn warn_later(&mut self, warnings: Vec<String>) {
+        self.warnings.extend(warnings);
     }
 
     /// When to give up a step that is being stopped from now on.

@@ -5,7 +5,7 @@ use pawl_core::event::Stream;
 use pawl_core::ids::{JobKey, JobUid, StepPath, StepUid};
 use pawl_core::ports::{
     ActionCall, ActionOutcome, ActionRunner, Attachment, Executor, ExecutorError, ExitKind,
-    JobRequest, StepExit, StepRequest, StepSignal,
+    JobFacts, JobRequest, ServiceLog, StepExit, StepRequest, StepSignal,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub(crate) struct StepKey {
 #[derive(Debug)]
 pub(crate) enum Signal {
     /// A sandbox was made, or could not be.
-    Opened { job: JobKey, result: Result<(), ExecutorError> },
+    Opened { job: JobKey, result: Result<JobFacts, ExecutorError>, logs: Vec<ServiceLog> },
     /// After a restart: the sandbox of a running job is there again, or could not be.
     Reopened { job: JobKey, result: Result<(), ExecutorError> },
     /// A sandbox is gone, or would not go.
@@ -86,8 +86,18 @@ pub(crate) async fn open_job(
     request: JobRequest,
     teller: Teller,
 ) {
-    let result = executor.open_job(&request).await.map(drop);
-    teller.tell(Signal::Opened { job, result }).await;
+    let mut logs = Vec::new();
+    let result = match (executor.open_job(&request).await, &request.uid) {
+        (Ok(_), Some(uid)) => executor.job_facts(uid).await,
+        (Ok(_), None) => Ok(JobFacts::default()),
+        (Err(error), uid) => {
+            if let Some(uid) = uid {
+                logs = executor.service_logs(uid).await;
+            }
+            Err(error)
+        }
+    };
+    teller.tell(Signal::Opened { job, result, logs }).await;
 }
 
 /// After a restart: asks for the steps that were under way, then makes sure that the sandbox is there for the next ones.
@@ -185,6 +195,7 @@ pub(crate) fn lost(reason: String) -> StepExit {
         files: Default::default(),
         duration_ms: 0,
         log_dropped_bytes: 0,
+        is_out_of_memory: false,
     }
 }
 

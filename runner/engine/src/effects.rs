@@ -5,15 +5,19 @@ use crate::coordinator::{Coordinator, LiveStep};
 use crate::drive::{self, Happened, Signal, StepKey};
 use crate::error::EngineError;
 use crate::lines::{LineReader, Manners};
+use indexmap::IndexMap;
 use pawl_core::finish::{self, StopReason};
 use pawl_core::ids::{JobKey, JobUid, StepUid};
-use pawl_core::plan::{PlannedStep, StepKind};
+use pawl_core::plan::{PlannedJob, PlannedStep, StepKind};
 use pawl_core::ports::{
     ActionCall, Command, ExecutorError, JobRequest, StepExit, StepRequest, StopLadder,
 };
 use pawl_core::resolve::{self, StepSpec, Work};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Names and values.
+type Pairs = Vec<(String, String)>;
 
 impl Coordinator<'_> {
     // ------------------------------------------------------------ jobs
@@ -25,7 +29,11 @@ impl Coordinator<'_> {
 
     /// With `keep`, the workspace stays as an earlier process left it: the sandbox that it made may hold on to it.
     pub(crate) fn open_job_in(&mut self, job: JobKey, keep: bool) {
-        let refuse = |error: ExecutorError| Signal::Opened { job: job.clone(), result: Err(error) };
+        let refuse = |error: ExecutorError| Signal::Opened {
+            job: job.clone(),
+            result: Err(error),
+            logs: Vec::new(),
+        };
         if self.is_killed {
             // The cancellation is recorded; the next round ends the job.
             return;
@@ -60,16 +68,25 @@ impl Coordinator<'_> {
             self.scrubber.vault.open(&mut value);
             value
         };
-        // Steps get it in their start orders. In the container's own description everybody who may ask the engine could read it.
-        let env = spec.env.into_iter().map(|(name, value)| (name, open(value))).collect();
         let image = open(spec.image);
-        self.jobs.entry(job.clone()).or_default().env = env;
         let limits = &self.engine.limits;
+        // Whoever asks the engine about a container sees its environment: secrets come to the steps another way.
+        let (env, _) = self.parted(spec.env);
+        let mut services = spec.services;
+        for service in &mut services {
+            let all = std::mem::take(&mut service.env).into_iter().collect();
+            (service.env, service.secret_env) = self.parted(all);
+        }
         Ok(JobRequest {
             uid: Some(self.job_uid(job)),
             image,
             workspace,
-            env: Vec::new(),
+            env,
+            container: spec.container,
+            services,
+            has_services_at_localhost: spec.has_services_at_localhost,
+            gpus: spec.gpus,
+            pids: limits.pids,
             mounts: spec.mounts.into_iter().map(|(from, to)| (PathBuf::from(from), to)).collect(),
             user: limits.user.clone(),
             memory_bytes: limits.memory_bytes,
@@ -79,6 +96,33 @@ impl Coordinator<'_> {
                 ("pawl.job".to_owned(), job.0.clone()),
             ],
         })
+    }
+
+    /// An environment in two parts: what everybody may see, and what holds secrets.
+    fn parted(&self, env: IndexMap<String, String>) -> (Pairs, Pairs) {
+        let opened = env.into_iter().map(|(name, mut value)| {
+            self.scrubber.vault.open(&mut value);
+            (name, value)
+        });
+        opened.partition(|(_, value)| !self.scrubber.masker.finds(value))
+    }
+
+    /// Variables of the job's container that hold secrets: each step gets them below its own.
+    fn secret_env(&self, job: &JobKey) -> Pairs {
+        let has_secrets = |planned: &PlannedJob| {
+            let whole = !planned.image.is_literal();
+            planned.has_container
+                && (whole || planned.container_env.values().any(|it| !it.is_literal()))
+        };
+        let state = self.state.jobs.get(job);
+        let planned = state.and_then(|state| self.state.planned(state));
+        let Some(plan) = self.state.plan.clone().filter(|_| planned.is_some_and(has_secrets))
+        else {
+            return Pairs::new();
+        };
+        // It could be evaluated when the job started.
+        let spec = resolve::job(&self.scope(&plan), job).ok();
+        spec.map(|spec| self.parted(spec.env).1).unwrap_or_default()
     }
 
     fn job_uid(&self, job: &JobKey) -> JobUid {
@@ -198,8 +242,8 @@ impl Coordinator<'_> {
         };
         let workspace = self.engine.executor.workspace_path(&place);
         spec.env.insert("GITHUB_WORKSPACE".to_owned(), workspace);
-        for (name, value) in self.jobs.get(&key.job).into_iter().flat_map(|job| &job.env) {
-            spec.env.entry(name.clone()).or_insert_with(|| value.clone());
+        for (name, value) in self.secret_env(&key.job) {
+            spec.env.entry(name).or_insert(value);
         }
         StepRequest {
             uid: self.step_uid(key),

@@ -45,6 +45,8 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
     /// CPU of a job's sandbox, thousandths of a core.
     pub cpu_millis: Option<u64>,
+    /// Most processes and threads of a job's sandbox; `None` is the executor's own limit.
+    pub pids: Option<u64>,
     /// User that steps run as; `None` is the image's own.
     pub user: Option<String>,
     /// Leave the workspaces of a run that did not succeed, to look at them.
@@ -61,6 +63,7 @@ impl Default for Limits {
             ladder: StopLadder::GITHUB,
             memory_bytes: None,
             cpu_millis: None,
+            pids: None,
             user: None,
             keep_failed_workspaces: false,
         }

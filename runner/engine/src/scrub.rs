@@ -22,7 +22,9 @@ impl Scrubber {
     /// Takes secrets out of an event. Gives the names of job outputs that had to go.
     pub(crate) fn scrub(&self, event: &mut RunEvent) -> Vec<String> {
         match event {
-            RunEvent::Log { text, .. } => self.masker.mask_in_place(text),
+            RunEvent::Log { text, .. } | RunEvent::ServiceLog { text, .. } => {
+                self.masker.mask_in_place(text);
+            }
             RunEvent::StepAnnotated { annotation, .. } => self.scrub_annotation(annotation),
             RunEvent::StepRetried { reason, .. }
             | RunEvent::CancelRequested { reason }

@@ -7,14 +7,14 @@ use crate::lines::{LineRead, Shown};
 use pawl_core::event::{Conclusion, Level, RunEvent, Stream};
 use pawl_core::finish::{self, EndKind, Ending};
 use pawl_core::ids::JobKey;
-use pawl_core::ports::{ActionOutcome, ExecutorError, StepExit};
+use pawl_core::ports::{ActionOutcome, ExecutorError, JobFacts, ServiceLog, StepExit};
 use pawl_core::state::JobPhase;
 
 impl Coordinator<'_> {
     /// Takes in one signal. One that comes too late, of a job or step that is over, changes nothing.
     pub(crate) fn take(&mut self, signal: Signal) -> Result<(), EngineError> {
         match signal {
-            Signal::Opened { job, result } => self.opened(&job, result),
+            Signal::Opened { job, result, logs } => self.opened(&job, result, logs),
             Signal::Reopened { job, result } => self.reopened(&job, result),
             Signal::Closed { job, result } => self.closed(&job, result),
             Signal::Attached { key, result } => self.attached(key, result),
@@ -28,7 +28,8 @@ impl Coordinator<'_> {
     fn opened(
         &mut self,
         job: &JobKey,
-        result: Result<(), ExecutorError>,
+        result: Result<JobFacts, ExecutorError>,
+        logs: Vec<ServiceLog>,
     ) -> Result<(), EngineError> {
         let is_opening =
             self.state.jobs.get(job).is_some_and(|state| state.phase == JobPhase::Opening);
@@ -37,12 +38,27 @@ impl Coordinator<'_> {
         }
         self.jobs.entry(job.clone()).or_default().opening = None;
         match result {
-            Ok(()) => self.record(RunEvent::JobReady { job: job.clone() }),
+            Ok(mut facts) => {
+                self.warn_later(std::mem::take(&mut facts.remarks));
+                self.record(RunEvent::JobReady { job: job.clone(), facts: Box::new(facts) })
+            }
             Err(error) => {
+                self.service_logs(job, logs)?;
                 let reason = self.blame(error)?;
                 self.end_job(job, Conclusion::Failure, Some(reason))
             }
         }
+    }
+
+    /// Shows why a job's services kept it from starting.
+    fn service_logs(&mut self, job: &JobKey, logs: Vec<ServiceLog>) -> Result<(), EngineError> {
+        for ServiceLog { service, lines } in logs {
+            for text in lines {
+                let (job, service) = (job.clone(), service.clone());
+                self.record(RunEvent::ServiceLog { job, service, text })?;
+            }
+        }
+        Ok(())
     }
 
     fn closed(

@@ -5,7 +5,8 @@ use futures_core::stream::BoxStream;
 use pawl_core::ids::{JobUid, RunId, StepUid};
 use pawl_core::planner::HOST_LABEL;
 use pawl_core::ports::{
-    Attachment, Executor, ExecutorError, JobRequest, StepRequest, StepSignal, StopLadder,
+    Attachment, Executor, ExecutorError, JobFacts, JobRequest, ServiceLog, StepRequest, StepSignal,
+    StopLadder,
 };
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +56,14 @@ impl Executor for RoutedExecutor {
             self.on_host.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone());
         }
         self.host.open_job(request).await
+    }
+
+    async fn job_facts(&self, uid: &JobUid) -> Result<JobFacts, ExecutorError> {
+        self.of_job(uid).job_facts(uid).await
+    }
+
+    async fn service_logs(&self, uid: &JobUid) -> Vec<ServiceLog> {
+        self.of_job(uid).service_logs(uid).await
     }
 
     async fn start(&self, request: &StepRequest) -> Result<(), ExecutorError> {

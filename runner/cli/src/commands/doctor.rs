@@ -7,6 +7,7 @@ use crate::error::{Class, CommandError};
 use crate::git;
 use crate::output::print;
 use crate::store;
+use pawl_core::config::Config;
 use pawl_core::ports::Executor;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ struct Finding {
 pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
     let (store_finding, docker_finding) = match store::open(&args.store) {
         Ok(store) => {
-            let docker = compose::docker_executor(&store)?;
+            let docker = compose::docker_executor(&store, &Config::default())?;
             let detail = store.folder.display().to_string();
             (good("store", detail), docker_of(&docker).await)
         }

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     let order = order::read(args)?;
     let store = store::open(&args.store)?;
-    let (engine, faults) = compose::engine(&store, limits(args, &order.config))?;
+    let (engine, faults) = compose::engine(&store, limits(args, &order.config), &order.config)?;
     if order.plans.iter().flat_map(|plan| &plan.jobs).any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
         engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
@@ -60,6 +60,7 @@ fn limits(args: &RunArgs, config: &Config) -> Limits {
         max_jobs: args.jobs.map_or(defaults.max_jobs, |jobs| jobs.max(1)),
         memory_bytes: config.memory_bytes,
         cpu_millis: config.cpu_millis,
+        pids: config.pids,
         keep_failed_workspaces: args.keep_on_failure,
         ..defaults
     }
@@ -127,7 +128,7 @@ async fn resume(
         return Err(CommandError::input(format!("run {run} was never planned"), "start it anew"));
     };
     let config = configuration::load(Some(plan.source.as_ref()))?.config;
-    let (engine, faults) = compose::engine(store, limits(args, &config))?;
+    let (engine, faults) = compose::engine(store, limits(args, &config), &config)?;
     let facts = facts_of(args, &plan, &run, &crate::settings::actor(args.actor.as_deref()))?;
     let secrets = Secrets(secrets(&args.secret_file, &args.secret)?);
     let (sender, receiver) = mpsc::channel(SINK_EVENTS);

@@ -62,7 +62,8 @@ pub(crate) fn event_line(recorded: &Recorded, state: &RunState) -> Value {
 fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
     match event {
         RunEvent::JobStarted { job }
-        | RunEvent::JobReady { job }
+        | RunEvent::JobReady { job, .. }
+        | RunEvent::ServiceLog { job, .. }
         | RunEvent::JobClosed { job }
         | RunEvent::JobFinished { job, .. }
         | RunEvent::JobCancelRequested { job, .. } => Some((job, None)),
@@ -170,8 +171,11 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
             }
             details
         }
+        RunEvent::JobReady { facts, .. } => {
+            json!({ "container": facts.container, "services": facts.services })
+        }
+        RunEvent::ServiceLog { service, text, .. } => json!({ "service": service, "text": text }),
         RunEvent::JobStarted { .. }
-        | RunEvent::JobReady { .. }
         | RunEvent::StepQueued { .. }
         | RunEvent::JobClosed { .. }
         | RunEvent::RunResumed => Value::Null,

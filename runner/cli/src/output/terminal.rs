@@ -231,6 +231,10 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
                 ));
             }
             RunEvent::StepFinished { job, step, .. } => self.step_finished(state, job, step),
+            RunEvent::ServiceLog { job, service, text } => {
+                self.heading(state, job);
+                self.line(&format!("  {service} | {text}"));
+            }
             RunEvent::JobFinished { job, .. } => self.job_finished(state, job),
             RunEvent::CancelRequested { reason } => {
                 self.line(&format!("cancelling: {reason} (once more stops at once)"));

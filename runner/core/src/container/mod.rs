@@ -10,6 +10,7 @@ mod volumes;
 
 pub use options::{ContainerOptions, Health, Role, Ulimit, options};
 pub use ports::{PortMapping, Protocol, ports};
+pub use tokens::command_words;
 pub use volumes::{Volume, VolumeSource, forbidden_source, volume};
 
 use crate::diagnostic::Code;

@@ -10,6 +10,14 @@ pub(super) struct Word {
     pub(super) offset: usize,
 }
 
+/// A command line as its words. With an open quote it is one word: the engine says what is wrong with it.
+pub fn command_words(text: &str) -> Vec<String> {
+    match words(text) {
+        Ok(words) => words.into_iter().map(|word| word.text).collect(),
+        Err(_) => vec![text.to_owned()],
+    }
+}
+
 /// Splits at blanks. Single quotes keep everything, double quotes all but `\"`, `\\`, `\$` and `` \` ``, a backslash outside of
 /// quotes keeps the next character.
 pub(super) fn words(text: &str) -> Result<Vec<Word>, Fault> {

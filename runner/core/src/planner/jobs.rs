@@ -1,6 +1,6 @@
 //! One job of the plan.
 
-use super::{Planner, labels, matrix, select, steps, template, templates, timing};
+use super::{Planner, containers, labels, matrix, select, steps, template, templates, timing};
 use crate::expr::{Contexts, Template};
 use crate::plan::{JobInstance, PlannedJob};
 use crate::span::Spanned;
@@ -31,6 +31,7 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
     let working_directory = template(&job.defaults.working_directory)
         .or_else(|| template(&planner.workflow.defaults.working_directory));
     let steps = steps::plan_all(planner, &job.steps);
+    let sandbox = containers::plan(planner, job, &instances);
     let (instances, matrix) = match instances {
         Instances::Known(all) => (Some(select::instances(planner, job, all)), None),
         Instances::Later(template) => {
@@ -39,6 +40,9 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
         }
     };
     let chosen = chosen?;
+    if chosen.image.source() == super::HOST_LABEL {
+        containers::refuse_on_host(planner, job);
+    }
     Some(PlannedJob {
         id: job.id.value.clone(),
         name: template(&job.name),
@@ -51,6 +55,10 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
         image: chosen.image,
         has_container: job.container.is_some(),
         container_env: job.container.as_ref().map(|it| templates(&it.env)).unwrap_or_default(),
+        container: sandbox.container,
+        label_image: chosen.label_image,
+        services: sandbox.services,
+        gpus: sandbox.gpus,
         runs_on: chosen.runs_on,
         env: templates(&job.env),
         shell,

@@ -18,6 +18,8 @@ pub const HOST_LABEL: &str = "pawl-host";
 pub(super) struct Chosen {
     pub(super) image: Template,
     pub(super) runs_on: Vec<String>,
+    /// The image of the labels beside a `container:` that may turn out to be none.
+    pub(super) label_image: Option<Template>,
 }
 
 /// Chooses the image; `None` when there is none, which is reported.
@@ -29,14 +31,41 @@ pub(super) fn choose(
     let written: Vec<String> =
         job.runs_on.labels.iter().map(|label| label.value.source().to_owned()).collect();
     if let Some(container) = &job.container {
-        return Some(Chosen { image: container.image.value.clone(), runs_on: written });
+        let label_image = optional_image(planner, job, instances, &container.image.value);
+        return Some(Chosen {
+            image: container.image.value.clone(),
+            runs_on: written,
+            label_image,
+        });
     }
     match instances {
         Instances::Known(all) => from_known(planner, job, all),
-        Instances::Later(_) => {
-            from_unknown(planner, job).map(|image| Chosen { image, runs_on: written })
-        }
+        Instances::Later(_) => from_unknown(planner, job).map(|image| Chosen {
+            image,
+            runs_on: written,
+            label_image: None,
+        }),
     }
+}
+
+/// The image of the labels, where they have one and the container's expression may give nothing. A label without an image is no
+/// fault here: most containers turn out to be there.
+fn optional_image(
+    planner: &mut Planner<'_>,
+    job: &Job,
+    instances: &Instances,
+    container: &Template,
+) -> Option<Template> {
+    if container.is_literal() {
+        return None;
+    }
+    let mut quiet = Planner::new(planner.workflow, planner.event, planner.options);
+    quiet.known = planner.known.clone();
+    let chosen = match instances {
+        Instances::Known(all) => from_known(&mut quiet, job, all).map(|chosen| chosen.image),
+        Instances::Later(_) => from_unknown(&mut quiet, job),
+    };
+    chosen.filter(|_| !quiet.reporter.has_errors())
 }
 
 /// Every instance's labels are looked up now. Where they differ, the image is chosen by the instance's index.
@@ -49,7 +78,7 @@ fn from_known(planner: &mut Planner<'_>, job: &Job, all: &[JobInstance]) -> Opti
             Labels::Later => {
                 let image = from_unknown(planner, job)?;
                 let written = job.runs_on.labels.iter().map(|one| one.value.source().to_owned());
-                return Some(Chosen { image, runs_on: written.collect() });
+                return Some(Chosen { image, runs_on: written.collect(), label_image: None });
             }
             Labels::Fault => return None,
         };
@@ -67,7 +96,7 @@ fn from_known(planner: &mut Planner<'_>, job: &Job, all: &[JobInstance]) -> Opti
     } else {
         whole(&format!("{}[strategy.job-index]", json_literal(&json!(images))))?
     };
-    Some(Chosen { image, runs_on })
+    Some(Chosen { image, runs_on, label_image: None })
 }
 
 enum Labels {

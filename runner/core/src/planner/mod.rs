@@ -2,6 +2,7 @@
 //! that cannot be carried out is refused here.
 
 mod action_file;
+mod containers;
 mod inputs;
 mod jobs;
 mod labels;

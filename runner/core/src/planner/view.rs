@@ -41,6 +41,9 @@ fn job_entry(plan: &Plan, job: &PlannedJob, instance: Option<&JobInstance>) -> J
         "needs": job.needs,
         "runs-on": job.runs_on,
         "image": shown(&job.image, &contexts),
+        "container": (!job.container.is_empty()).then_some(&job.container),
+        "services": (!job.services.is_empty()).then_some(&job.services),
+        "gpus": job.gpus,
         "steps": steps,
     })
 }

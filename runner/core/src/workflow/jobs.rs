@@ -33,6 +33,7 @@ pub(super) const JOB_KEYS: &[&str] = &[
     "continue-on-error",
     "container",
     "services",
+    "gpus",
     "snapshot",
     "uses",
     "with",
@@ -84,7 +85,6 @@ fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
         Some(node) => reader.named_texts(node, allowed),
         None => Texts::new(),
     };
-    containers::services(reader, fields);
     let condition = fields.get("if").and_then(|node| {
         let allowed = availability::JOB_IF;
         reader.condition(node, allowed)
@@ -97,6 +97,8 @@ fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
         runs_on,
         strategy: strategy(reader, fields),
         container: containers::container(reader, fields),
+        services: containers::services(reader, fields),
+        gpus: containers::gpus(reader, fields),
         env: env(reader, "env", availability::JOB_ENV),
         defaults: defaults(reader, fields, availability::JOB_DEFAULTS),
         timeout_minutes: fields

@@ -13,8 +13,9 @@ pub(crate) mod steps;
 mod triggers;
 
 pub use model::{
-    Argument, Container, Defaults, Filter, InputDeclaration, InputType, Job, RunsOn, Step,
-    StepAction, Strategy, Texts, Trigger, Uses, Workflow,
+    Argument, Container, ContainerSettings, Defaults, Filter, GpuWish, InputDeclaration, InputType,
+    Job, RegistryLogin, RunsOn, Service, Step, StepAction, Strategy, Texts, Trigger, Uses,
+    Workflow,
 };
 
 use crate::diagnostic::{Code, Diagnostic};

@@ -154,6 +154,10 @@ pub struct Job {
     pub strategy: Strategy,
     /// `container:`
     pub container: Option<Container>,
+    /// `services:`, in order
+    pub services: Vec<Service>,
+    /// `gpus:`
+    pub gpus: Option<GpuWish>,
     /// `env:`
     pub env: Texts,
     /// `defaults.run`
@@ -193,10 +197,56 @@ pub struct Strategy {
 /// `container:`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Container {
-    /// `image`
+    /// `image`; an expression alone in the place of the whole container may give a mapping.
     pub image: Spanned<Template>,
     /// `env`
     pub env: Texts,
+    /// Everything else.
+    pub settings: ContainerSettings,
+}
+
+/// What `container:` and a service have besides image and environment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ContainerSettings {
+    /// `options`
+    pub options: Option<Spanned<Template>>,
+    /// `volumes`; one may be an expression that gives a whole list.
+    pub volumes: Vec<Spanned<Template>>,
+    /// `ports`; likewise.
+    pub ports: Vec<Spanned<Template>>,
+    /// `credentials`
+    pub credentials: Option<RegistryLogin>,
+}
+
+/// `credentials:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryLogin {
+    /// `username`
+    pub username: Spanned<Template>,
+    /// `password`
+    pub password: Spanned<Template>,
+}
+
+/// One of `services:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Its key, which is its host name.
+    pub id: Spanned<String>,
+    /// What it has in common with `container:`.
+    pub container: Container,
+    /// `entrypoint`
+    pub entrypoint: Option<Spanned<Template>>,
+    /// `command`
+    pub command: Option<Spanned<Template>>,
+}
+
+/// `gpus:`: a number or `all`, perhaps with the memory that each must have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GpuWish {
+    /// How many.
+    pub count: Spanned<Template>,
+    /// Memory of each.
+    pub memory: Option<Spanned<Template>>,
 }
 
 /// One step.

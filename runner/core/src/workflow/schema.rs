@@ -4,6 +4,7 @@
 //! parser itself reads with. What a key's value looks like is written here by hand. A schema cannot say everything that
 //! `pawl check` finds (needs, expressions, globs): what it refuses the parser refuses, too, not the other way round.
 
+use super::containers::{CONTAINER_KEYS, CREDENTIAL_KEYS, GPU_KEYS, SERVICE_KEYS};
 use super::controls::CONTROL_KEYS;
 use super::jobs::{
     DEFAULTS_KEYS, ENVIRONMENT_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS,
@@ -13,7 +14,7 @@ use super::triggers::{
     CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS, SCHEDULE_KEYS,
     SECRET_KEYS,
 };
-use super::{ROOT_KEYS, SCOPES, containers::CONTAINER_KEYS};
+use super::{ROOT_KEYS, SCOPES};
 use serde_json::{Map, Value as Json, json};
 
 /// The schema of a workflow file, JSON Schema draft 2020-12.
@@ -49,13 +50,14 @@ pub fn schema() -> Json {
             "anyOf": [{ "enum": SHELLS }, { "pattern": "\\{0\\}" }, { "pattern": "\\$\\{\\{" }],
         },
         "unsupported": { "not": {}, "description": "GitHub knows it; Pawl does not carry it out yet." },
-        "empty": { "enum": [null, "", [], {}] },
         "permissions": permissions(),
         "defaults": defaults(),
         "job": mapping(JOB_KEYS, &["runs-on", "steps"], job),
         "step": step(),
         "retry": mapping(RETRY_KEYS, &["attempts"], retry),
-        "container": container(),
+        "container": container(CONTAINER_KEYS),
+        "service": container(SERVICE_KEYS),
+        "list": list(),
     });
     schema
 }
@@ -154,6 +156,12 @@ fn job(key: &str) -> Json {
         "strategy" => mapping(STRATEGY_KEYS, &[], strategy),
         "continue-on-error" => one_of_ours("boolean"),
         "container" => one_of_ours("container"),
+        "services" => json!({
+            "type": ["object", "null"],
+            "propertyNames": one_of_ours("id"),
+            "additionalProperties": one_of_ours("service"),
+        }),
+        "gpus" => gpus(),
         "name" | "if" => one_of_ours("text"),
         _ => one_of_ours("unsupported"),
     }
@@ -197,16 +205,37 @@ fn strategy(key: &str) -> Json {
     }
 }
 
-fn container() -> Json {
+/// `container:`, and each of `services:`.
+fn container(keys: &[&str]) -> Json {
+    let value = |key: &str| match key {
+        "env" => one_of_ours("named-texts"),
+        "ports" | "volumes" => one_of_ours("list"),
+        "credentials" => mapping(CREDENTIAL_KEYS, CREDENTIAL_KEYS, |_| one_of_ours("text")),
+        _ => one_of_ours("text"),
+    };
+    json!({ "anyOf": [one_of_ours("text"), mapping(keys, &["image"], value)] })
+}
+
+/// Texts, or one expression that gives them.
+fn list() -> Json {
     json!({
         "anyOf": [
-            one_of_ours("text"),
-            mapping(CONTAINER_KEYS, &["image"], |key| match key {
-                "image" => one_of_ours("filled"),
-                "env" => one_of_ours("named-texts"),
-                _ => one_of_ours("empty"),
-            }),
+            { "type": "null" },
+            one_of_ours("expression"),
+            { "type": "array", "items": one_of_ours("filled") },
         ],
+    })
+}
+
+/// `gpus:`, which GitHub does not have.
+fn gpus() -> Json {
+    let count = json!({
+        "anyOf": [{ "enum": ["all"] }, { "type": "integer", "minimum": 0 }, one_of_ours("expression")],
+    });
+    let both = mapping(GPU_KEYS, &["count"], |_| one_of_ours("filled"));
+    json!({
+        "description": "Graphics processors of the job: a number or `all`. Not a key of GitHub's.",
+        "anyOf": [count, both],
     })
 }
 

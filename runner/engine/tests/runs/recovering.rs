@@ -83,7 +83,7 @@ async fn replay(rig: &Rig, events: &[Recorded], eager: bool) {
     for recorded in events {
         match &recorded.event {
             RunEvent::JobStarted { job } if eager => open(&executor, job).await,
-            RunEvent::JobReady { job } => open(&executor, job).await,
+            RunEvent::JobReady { job, .. } => open(&executor, job).await,
             RunEvent::StepIntended { job, step, attempt } if eager => {
                 let uid = StepUid {
                     run: run_id(),

@@ -395,7 +395,10 @@ mod tests {
 
     fn finish(board: &Board, step: usize) {
         let (kind, files) = (ExitKind::Exited(0), CommandFiles::default());
-        board.finish(&uid(step), StepExit { kind, files, duration_ms: 1, log_dropped_bytes: 0 });
+        board.finish(
+            &uid(step),
+            StepExit { kind, files, duration_ms: 1, log_dropped_bytes: 0, is_out_of_memory: false },
+        );
     }
 
     /// Fetches everything, acknowledging at once; gives the numbers and texts' starts, and the exit.

@@ -6,10 +6,13 @@
 
 mod board;
 mod files;
+mod forward;
 pub(crate) mod frame;
 pub(crate) mod log;
+mod memory;
 mod process;
 mod reaper;
+pub mod service;
 pub(crate) mod session;
 mod stop;
 
@@ -31,17 +34,19 @@ pub const PAWL_PATH: &str = "/pawl/pawl";
 /// Where the workspace is in a container, as on GitHub.
 pub const WORKSPACE_PATH: &str = "/github/workspace";
 
-/// Runs the agent as a container's first process until its connection ends. For `pawl agent`.
+/// Runs the agent as a container's first process until its connection ends. For `pawl agent`. `forwards` are ports of the
+/// container's loopback that lead to services, as `PORT=ADDRESS:PORT`.
 ///
 /// Failure (exit code 4, our own fault) means that it could not shield itself from the steps.
 #[must_use]
-pub fn run_agent() -> ExitCode {
+pub fn run_agent(forwards: &[String]) -> ExitCode {
     // Steps may run as the same user. Without this they could read our environment and memory, where other steps'
     // secrets are for a moment, or write to our connection by way of /proc/1/fd.
     if rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
         return ExitCode::from(4);
     }
     let Ok(sandbox) = container() else { return ExitCode::from(4) };
+    forward::listen(forwards);
     match serve(BufReader::new(io::stdin()), io::stdout(), sandbox) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(4),

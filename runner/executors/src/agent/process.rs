@@ -4,6 +4,7 @@ use crate::agent::board::Board;
 use crate::agent::files::{StepFiles, TempDir};
 use crate::agent::frame::{Program, StepOrder};
 use crate::agent::log::{Piece, Splitter};
+use crate::agent::memory;
 use crate::agent::reaper::Reaper;
 use crate::agent::session;
 use pawl_core::event::Stream;
@@ -254,6 +255,7 @@ fn supervise(
     begun: Instant,
     files: &StepFiles,
 ) {
+    let kills = memory::kills();
     let status = sandbox.reaper.wait(leader);
     let ended = Instant::now();
     board.leader_gone(uid);
@@ -271,7 +273,8 @@ fn supervise(
     });
     files.remove();
     let millis = u64::try_from((ended - begun).as_millis()).unwrap_or(u64::MAX);
-    board.finish(uid, exit(kind, contents, millis));
+    let is_out_of_memory = memory::kills() > kills;
+    board.finish(uid, StepExit { is_out_of_memory, ..exit(kind, contents, millis) });
 }
 
 fn exit_kind(status: WaitStatus) -> ExitKind {
@@ -284,5 +287,5 @@ fn exit_kind(status: WaitStatus) -> ExitKind {
 
 /// The board fills in the dropped bytes.
 fn exit(kind: ExitKind, files: CommandFiles, duration_ms: u64) -> StepExit {
-    StepExit { kind, files, duration_ms, log_dropped_bytes: 0 }
+    StepExit { kind, files, duration_ms, log_dropped_bytes: 0, is_out_of_memory: false }
 }

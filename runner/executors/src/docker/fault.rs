@@ -48,6 +48,11 @@ fn answered(doing: &str, status: u16, text: &str) -> ExecutorError {
             "the engine must see the runner's files: use an engine on this machine",
         );
     }
+    if text.contains("could not select device driver") {
+        return environment(
+            "this machine's engine has no runtime for graphics processors: install the vendor's container toolkit, or take `gpus` out",
+        );
+    }
     let unknown_user =
         text.contains("unable to find user") || text.contains("unable to find group");
     match status {

@@ -1,30 +1,39 @@
 //! Steps in containers of a Docker engine: one container a job, with the agent as its first process.
 
 mod fault;
+mod hardening;
 pub mod image;
+mod job;
+mod network;
+mod options;
+mod pull;
 mod request;
 pub mod rollout;
+mod sandbox;
+mod services;
 
 use crate::agent::WORKSPACE_PATH;
 use crate::link::{Follow, Link, LinkError, Next};
 use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, CreateImageOptions, InspectContainerOptions,
-    ListContainersOptions, RemoveContainerOptions, StartContainerOptions,
+    AttachContainerOptions, CreateImageOptions, InspectContainerOptions, ListContainersOptions,
+    RemoveContainerOptions, StartContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
-use fault::{fault, has_status, no_image};
+use fault::{fault, has_status};
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use pawl_core::ids::{JobKey, JobUid, RunId, StepUid};
 use pawl_core::ports::{
-    Attachment, CommandFiles, Executor, ExecutorError, ExitKind, JobRequest, StepExit, StepRequest,
-    StepSignal, StopLadder,
+    Attachment, CommandFiles, ContainerFacts, Executor, ExecutorError, ExitKind, JobFacts,
+    JobRequest, ServiceLog, StepExit, StepRequest, StepSignal, StopLadder,
 };
+use pull::Pulls;
 use request::{Fate, JOB_LABEL, RUN_LABEL, STORE_LABEL};
-use std::collections::HashMap;
+use sandbox::Up;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
@@ -59,6 +68,8 @@ pub struct DockerSettings {
     pub pawl: PathBuf,
     /// Names the store in labels, so that its containers can be told from another store's.
     pub store: String,
+    /// Folders of the engine's machine that volumes of containers may name, absolute.
+    pub volumes: Vec<String>,
 }
 
 /// Runs steps in containers.
@@ -89,6 +100,17 @@ struct Inner {
     client: OnceCell<Docker>,
     /// A job's connection. Its lock is held while it is made, so that two callers never make two.
     jobs: SyncMutex<HashMap<JobUid, Slot>>,
+    /// What is known of the sandboxes that were made here.
+    facts: SyncMutex<HashMap<JobUid, JobFacts>>,
+    /// Jobs that were opened here and have nothing but their container: nothing else is looked for when they close.
+    alone: SyncMutex<HashSet<JobUid>>,
+    /// Services that kept a job from starting.
+    blamed: SyncMutex<HashMap<JobUid, Vec<String>>>,
+    pulls: Pulls,
+    /// The network that jobs share is there.
+    shared_network: OnceCell<()>,
+    /// Memory of a job that says nothing, bytes.
+    memory_bytes: u64,
 }
 
 /// Why there is no connection to a job's agent.
@@ -113,7 +135,17 @@ impl DockerExecutor {
             inner: Arc::new(Inner {
                 settings,
                 client: OnceCell::new(),
-                jobs: SyncMutex::new(HashMap::new()),
+                jobs: SyncMutex::default(),
+                facts: SyncMutex::default(),
+                alone: SyncMutex::default(),
+                blamed: SyncMutex::default(),
+                pulls: Pulls::default(),
+                shared_network: OnceCell::new(),
+                memory_bytes: hardening::default_memory(
+                    std::fs::read_to_string("/proc/meminfo")
+                        .ok()
+                        .and_then(|text| hardening::total_memory(&text)),
+                ),
             }),
         }
     }
@@ -210,25 +242,31 @@ impl Inner {
         Ok(Arc::new(link))
     }
 
-    /// Makes the container, pulling its image when it is missing. True when it was there.
+    /// Makes the container, and before it everything that it needs. True when it was there.
     async fn create(&self, uid: &JobUid, request: &JobRequest) -> Result<bool, ExecutorError> {
-        let docker = self.client().await?;
-        let image = request::full_image(&request.image);
-        for pulled in [false, true] {
-            let options =
-                CreateContainerOptions { name: Some(uid.container_name()), ..Default::default() };
-            let body = request::container(uid, request, &self.settings.pawl, &self.settings.store);
-            match docker.create_container(Some(options), body).await {
-                Ok(_) => return Ok(false),
-                Err(error) if has_status(&error, 409) => return Ok(true),
-                Err(error) if has_status(&error, 404) && !pulled => match image.as_str() {
-                    request::EMPTY_IMAGE => self.make_empty_image().await?,
-                    _ => self.pull(&image).await?,
-                },
-                Err(error) => return Err(fault("make the job's container", &error)),
-            }
+        let name = uid.container_name();
+        if !request.services.is_empty() && self.fate(&name).await?.is_some() {
+            // Its services were made before it.
+            return Ok(true);
         }
-        Err(ExecutorError::Internal(format!("the image {image} is gone again after its pull")))
+        let Up { mut facts, forwards } = self.start_services(uid, request).await?;
+        let network = if request.services.is_empty() { network::SHARED } else { &name };
+        let around = job::Surroundings {
+            pawl: &self.settings.pawl,
+            store: &self.settings.store,
+            allowed: &self.settings.volumes,
+            memory_bytes: self.memory_bytes,
+            network,
+        };
+        let body = job::body(uid, request, around, &forwards)?;
+        let login = request.container.credentials.as_ref();
+        let Some(id) = self.create_container(name.clone(), body, login).await? else {
+            return Ok(true);
+        };
+        facts.container =
+            ContainerFacts { id, network: network.to_owned(), ..ContainerFacts::default() };
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone(), facts);
+        Ok(false)
     }
 
     /// The image with nothing in it: an engine cannot make a container of `scratch` itself.
@@ -251,23 +289,11 @@ impl Inner {
             .map_err(|error| fault("make the empty image", &error))
     }
 
-    async fn pull(&self, image: &str) -> Result<(), ExecutorError> {
-        tracing::info!(image, "pulling");
-        let options =
-            CreateImageOptions { from_image: Some(image.to_owned()), ..Default::default() };
-        self.client()
-            .await?
-            .create_image(Some(options), None, None)
-            .try_for_each(|progress| async move {
-                let layer = progress.id.unwrap_or_default();
-                tracing::debug!(image, layer, status = progress.status.unwrap_or_default());
-                Ok(())
-            })
-            .await
-            .map_err(|error| no_image(image, &error))
-    }
-
     async fn open(&self, uid: &JobUid, request: &JobRequest) -> Result<bool, ExecutorError> {
+        let has_volumes = !request.container.volumes.is_empty();
+        if request.services.is_empty() && !has_volumes {
+            self.alone.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone());
+        }
         let slot = self.slot(uid);
         let mut link = slot.lock().await;
         if link.as_ref().is_some_and(|link| !link.is_gone()) {
@@ -286,9 +312,16 @@ impl Inner {
             return Ok(true);
         }
         let name = uid.container_name();
-        match self.connect(&name, true).await {
-            Ok(made) => *link = Some(made),
-            Err(error) => {
+        // The services get ready while the agent starts.
+        let (made, healthy) =
+            tokio::join!(self.connect(&name, true), self.wait_healthy(uid, request));
+        match (made, healthy) {
+            (Ok(made), Ok(())) => *link = Some(made),
+            (Ok(_), Err(error)) => {
+                let _ = self.remove(&name).await;
+                return Err(error);
+            }
+            (Err(error), _) => {
                 let why = self.fate(&name).await.ok().flatten();
                 // The first error is the one to tell; close_job tries again.
                 let _ = self.remove(&name).await;
@@ -323,7 +356,27 @@ impl Inner {
         if let Some(slot) = slot {
             *slot.lock().await = None;
         }
-        self.remove(&uid.container_name()).await
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.blamed.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        let is_alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        match is_alone {
+            true => self.remove(&uid.container_name()).await,
+            false => self.remove_all(uid).await,
+        }
+    }
+
+    /// What is known of the job's containers; of those that an earlier process made, what the engine says.
+    async fn job_facts(&self, uid: &JobUid) -> Result<JobFacts, ExecutorError> {
+        let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned();
+        if let Some(facts) = known {
+            return Ok(facts);
+        }
+        let inspected = self.inspect(&uid.container_name()).await?;
+        let networks = inspected.network_settings.and_then(|settings| settings.networks);
+        let network = networks.and_then(|all| all.into_keys().next()).unwrap_or_default();
+        let id = inspected.id.unwrap_or_default();
+        let container = ContainerFacts { id, network, ..ContainerFacts::default() };
+        Ok(JobFacts { container, ..JobFacts::default() })
     }
 
     async fn sandboxes(&self, run: Option<&RunId>) -> Result<Vec<JobUid>, ExecutorError> {
@@ -344,7 +397,12 @@ impl Inner {
             let value = |name: &str| labels.get(name).cloned();
             Some(JobUid { run: RunId(value(RUN_LABEL)?), job: JobKey(value(JOB_LABEL)?) })
         };
-        Ok(found.into_iter().filter_map(|container| job(container.labels?)).collect())
+        // A job's services bear its labels, too.
+        let mut jobs: Vec<JobUid> =
+            found.into_iter().filter_map(|container| job(container.labels?)).collect();
+        jobs.sort();
+        jobs.dedup();
+        Ok(jobs)
     }
 }
 
@@ -373,6 +431,7 @@ fn lost(reason: impl Into<String>) -> StepSignal {
         files: CommandFiles::default(),
         duration_ms: 0,
         log_dropped_bytes: 0,
+        is_out_of_memory: false,
     })
 }
 
@@ -454,6 +513,14 @@ impl Executor for DockerExecutor {
             .as_ref()
             .ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
         self.inner.open(uid, request).await
+    }
+
+    async fn job_facts(&self, uid: &JobUid) -> Result<JobFacts, ExecutorError> {
+        self.inner.job_facts(uid).await
+    }
+
+    async fn service_logs(&self, uid: &JobUid) -> Vec<ServiceLog> {
+        self.inner.last_words(uid).await
     }
 
     async fn start(&self, request: &StepRequest) -> Result<(), ExecutorError> {

@@ -17,9 +17,6 @@ pub(super) const JOB_LABEL: &str = "pawl.job";
 /// Label with the store that the run is in.
 pub(super) const STORE_LABEL: &str = "pawl.store";
 
-/// Processes and threads of one job: far above what builds and data loaders use, far below what would hurt the host.
-const PIDS_LIMIT: i64 = 16_384;
-
 /// Size of /dev/shm, bytes. The engine's 64 MiB break data loaders with worker processes; memory is only used when
 /// something is in it.
 const SHM_BYTES: i64 = 1 << 30;
@@ -37,7 +34,8 @@ pub(super) fn container(
         env: Some(request.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         entrypoint: Some(vec![PAWL_PATH.to_owned(), "agent".to_owned()]),
         working_dir: Some(WORKSPACE_PATH.to_owned()),
-        labels: Some(labels(uid, request, store)),
+        // Ours last: they must be right, or the container could not be found again.
+        labels: Some(request.labels.iter().cloned().chain(labels(uid, store)).collect()),
         // The connection to the agent. It outlives every runner that attaches to it.
         open_stdin: Some(true),
         stdin_once: Some(false),
@@ -52,38 +50,30 @@ pub(super) fn container(
     }
 }
 
-fn labels(uid: &JobUid, request: &JobRequest, store: &str) -> HashMap<String, String> {
-    let own = [
+/// What finds everything of a job again.
+pub(super) fn labels(uid: &JobUid, store: &str) -> HashMap<String, String> {
+    HashMap::from([
         (RUN_LABEL.to_owned(), uid.run.0.clone()),
         (JOB_LABEL.to_owned(), uid.job.0.clone()),
         (STORE_LABEL.to_owned(), store.to_owned()),
-    ];
-    // Ours last: they must be right, or the container could not be found again.
-    request.labels.iter().cloned().chain(own).collect()
+    ])
 }
 
 fn host_config(request: &JobRequest, pawl: &Path) -> HostConfig {
     let mut mounts =
         vec![bind(pawl, PAWL_PATH, true), bind(&request.workspace, WORKSPACE_PATH, false)];
     mounts.extend(request.mounts.iter().map(|(from, to)| bind(from, to, true)));
-    let limit = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     HostConfig {
         mounts: Some(mounts),
         // Frames must not land in a log: they hold the job's whole output.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        pids_limit: Some(PIDS_LIMIT),
         shm_size: Some(SHM_BYTES),
-        memory: request.memory_bytes.map(limit),
-        // The same number again: no swap, or the limit would not limit.
-        memory_swap: request.memory_bytes.map(limit),
-        nano_cpus: request.cpu_millis.map(|millis| limit(millis.saturating_mul(1_000_000))),
         ..HostConfig::default()
     }
 }
 
 /// A bind mount in the long form, in which paths may hold colons and a missing source is an error.
-fn bind(from: &Path, to: &str, read_only: bool) -> Mount {
+pub(super) fn bind(from: &Path, to: &str, read_only: bool) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
         source: Some(from.to_string_lossy().into_owned()),
@@ -180,21 +170,6 @@ mod tests {
         assert_eq!(labels["pawl.job"], "test~2");
         assert_eq!(labels["pawl.store"], "store-1");
         assert_eq!(labels["a"], "b");
-    }
-
-    #[test]
-    fn limits_are_in_the_engines_units_and_absent_when_not_asked_for() {
-        let request = JobRequest {
-            memory_bytes: Some(64 << 20),
-            cpu_millis: Some(1_500),
-            ..JobRequest::default()
-        };
-        let host = body(&request).host_config.unwrap();
-        assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some(64 << 20)));
-        assert_eq!(host.nano_cpus, Some(1_500_000_000));
-        let host = body(&JobRequest::default()).host_config.unwrap();
-        assert_eq!((host.memory, host.nano_cpus, host.privileged), (None, None, None));
-        assert_eq!(host.security_opt.unwrap(), ["no-new-privileges"]);
     }
 
     #[test]

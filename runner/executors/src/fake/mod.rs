@@ -222,6 +222,7 @@ fn exit(kind: ExitKind) -> StepSignal {
         files: CommandFiles::default(),
         duration_ms: 0,
         log_dropped_bytes: 0,
+        is_out_of_memory: false,
     })
 }
 
@@ -256,7 +257,13 @@ impl Running {
         };
         let duration_ms = self.step.duration_ms;
         let log_dropped_bytes = self.dropped;
-        Some(StepSignal::Exit(StepExit { kind, files, duration_ms, log_dropped_bytes }))
+        Some(StepSignal::Exit(StepExit {
+            kind,
+            files,
+            duration_ms,
+            log_dropped_bytes,
+            is_out_of_memory: false,
+        }))
     }
 }
 

@@ -139,6 +139,7 @@ fn lost(reason: &str) -> StepSignal {
         files: CommandFiles::default(),
         duration_ms: 0,
         log_dropped_bytes: 0,
+        is_out_of_memory: false,
     })
 }
 

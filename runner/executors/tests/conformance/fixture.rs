@@ -6,8 +6,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if args == ["agent"] {
-        return pawl_executors::agent::run_agent();
+    match args.split_first() {
+        Some((first, forwards)) if first == "agent" => {
+            return pawl_executors::agent::run_agent(forwards);
+        }
+        Some((first, words)) if first == "service" => {
+            return pawl_executors::agent::service::run_service(words.to_vec());
+        }
+        _ => {}
     }
     let mut out = std::io::stdout();
     match args.iter().try_for_each(|arg| writeln!(out, "{arg}")) {

@@ -68,6 +68,7 @@ pub(crate) fn docker_with(host: Option<&str>, pawl: &str) -> DockerExecutor {
         host: host.map(str::to_owned),
         pawl: pawl.into(),
         store: STORE.into(),
+        volumes: Vec::new(),
     })
 }
 

@@ -234,13 +234,21 @@ fn job_events() -> Vec<Value> {
     let ends = json!({
         "conclusion": ours("conclusion"), "outputs": ours("texts"), "reason": text_or_null(),
     });
+    let services = json!({ "type": "object", "additionalProperties": container() });
     vec![
         kind("job-started", &Place::Job, json!({})),
-        kind("job-ready", &Place::Job, json!({})),
+        kind("job-ready", &Place::Job, json!({ "container": container(), "services": services })),
+        kind("service-log", &Place::Job, json!({ "service": text(), "text": text() })),
         kind("job-closed", &Place::Job, json!({})),
         kind("job-finished", &Place::Job, ends),
         kind("job-cancel-requested", &Place::Job, json!({ "reason": text() })),
     ]
+}
+
+/// A container of a job: the engine's id, its network, ports on the host by those in the container.
+fn container() -> Value {
+    let fields = object(json!({ "id": text(), "network": text() }));
+    with_optional(fields, json!({ "ports": texts_by_name() }))
 }
 
 fn step_events() -> Vec<Value> {
