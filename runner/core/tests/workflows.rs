@@ -51,7 +51,7 @@ const BROKEN: &[(&str, &[&str])] = &[
     ("on: push\njobs:\n  __a: {runs-on: x, steps: [{run: echo}]}\n", &["3:3 invalid-id"]),
     (
         "on: push\njobs:\n  a: {runs-on: x, steps: [{run: echo}]}\n  A: {runs-on: x, steps: [{run: echo}]}\n",
-        &["4:3 duplicate-id"],
+        &["4:3 yaml-duplicate-key"],
     ),
     ("on: push\njobs:\n  a: {needs: a, runs-on: x, steps: [{run: echo}]}\n", &["3:14 needs-cycle"]),
     (
