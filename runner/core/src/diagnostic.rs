@@ -173,7 +173,17 @@ codes! {
     DangerousTrigger => "dangerous-trigger", Warning;
     /// A job that can never run.
     UnreachableJob => "unreachable-job", Warning;
-    /// An input that the composite action does not declare.
+    /// An `if` with text around its `${{ }}`: a text that is not empty is always true.
+    ConditionText => "condition-text", Error;
+    /// A property of `matrix`, `steps`, `needs`, `inputs` and the like that nothing defines: it is empty.
+    UndefinedReference => "undefined-reference", Warning;
+    /// A major version of an action that GitHub's runners no longer start.
+    OutdatedAction => "outdated-action", Warning;
+    /// A `runs-on` label that looks like one of GitHub's machines and is none.
+    UnknownLabel => "unknown-label", Warning;
+    /// A key or event that is allowed here and does nothing.
+    IgnoredKey => "ignored-key", Warning;
+    /// An input that the action does not declare.
     UndeclaredInput => "undeclared-input", Warning;
 }
 

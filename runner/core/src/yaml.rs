@@ -346,8 +346,7 @@ impl<'s> Builder<'s, '_> {
             };
             let mut value = self.node(event, at, depth + 1)?;
             if value.kind == Kind::Null && value.text.is_empty() {
-                // A value that is not there is shown at its key.
-                value.span = key.span;
+                value.span = after_colon(self.source, key.span);
             }
             if !key.is_scalar() {
                 return Err(Fault::new(
@@ -395,6 +394,19 @@ impl<'s> Builder<'s, '_> {
             None => Fault::new(Code::YamlSyntax, span, error.info()),
         }
     }
+}
+
+/// Where a value that is not there would stand: after the colon of its key, or before the bracket that follows.
+fn after_colon(source: &str, key: Span) -> Span {
+    let rest = source.get(key.end..).unwrap_or_default();
+    let colon = rest.len() - rest.trim_start().len();
+    if !rest[colon..].starts_with(':') {
+        return key;
+    }
+    let after = &rest[colon + 1..];
+    let value = after.trim_start_matches(' ');
+    let gap = if value.starts_with(['}', ',']) { after.len() - value.len() } else { 0 };
+    Span::at(source, key.end + colon + 1 + gap)
 }
 
 /// The span of a collection: up to its closing bracket, or up to its last value.

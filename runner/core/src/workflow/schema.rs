@@ -10,8 +10,8 @@ use super::jobs::{
 };
 use super::steps::{MAX_ATTEMPTS, RETRY_KEYS, SHELLS, STEP_KEYS};
 use super::triggers::{
-    CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS, SCHEDULE_KEYS,
-    SECRET_KEYS,
+    CALLED_INPUT_KEYS, CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS,
+    SCHEDULE_KEYS, SECRET_KEYS,
 };
 use super::{ROOT_KEYS, SCOPES, containers::CONTAINER_KEYS};
 use serde_json::{Map, Value as Json, json};
@@ -144,7 +144,7 @@ fn job(key: &str) -> Json {
         }),
         "outputs" => json!({
             "type": ["object", "null"],
-            "propertyNames": one_of_ours("id"),
+            "propertyNames": { "pattern": "\\S" },
             "additionalProperties": one_of_ours("text"),
         }),
         "env" => one_of_ours("named-texts"),
@@ -327,7 +327,7 @@ fn trigger_key(event: &Event, key: &str) -> Json {
     let named = |value: Json| {
         json!({
             "type": ["object", "null"],
-            "propertyNames": one_of_ours("id"),
+            "propertyNames": { "pattern": "\\S" },
             "additionalProperties": value,
         })
     };
@@ -337,7 +337,7 @@ fn trigger_key(event: &Event, key: &str) -> Json {
             json!({ "anyOf": [word, { "type": "array", "items": word }] })
         }
         "inputs" if event.name == "workflow_call" => {
-            let mut input = mapping(INPUT_KEYS, &["type"], input);
+            let mut input = mapping(CALLED_INPUT_KEYS, &["type"], input);
             input["properties"]["type"] = json!({ "enum": CALLED_INPUT_TYPES });
             named(input)
         }
