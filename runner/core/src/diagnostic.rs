@@ -1,5 +1,9 @@
 //! Faults and warnings about files: one value each, with place, stable code and a way out.
 
+mod formats;
+
+pub use formats::{to_github, to_sarif};
+
 use crate::span::Span;
 use serde::Serialize;
 use std::fmt::Write;
@@ -181,6 +185,8 @@ codes! {
     OutdatedAction => "outdated-action", Warning;
     /// A `runs-on` label that looks like one of GitHub's machines and is none.
     UnknownLabel => "unknown-label", Warning;
+    /// An action without a name or a description: it runs, and nobody finds it.
+    MissingMetadata => "missing-metadata", Warning;
     /// A key or event that is allowed here and does nothing.
     IgnoredKey => "ignored-key", Warning;
     /// An input that the action does not declare.

@@ -7,6 +7,7 @@ mod checking;
 mod checkout;
 mod commands;
 mod configuration;
+mod corpus;
 mod evaluating;
 mod events;
 mod example;

@@ -1,5 +1,6 @@
 //! Lints: what GitHub would run and what is probably wrong all the same. Warnings never forbid a run.
 
+pub(crate) mod action;
 mod condition_text;
 mod constant_fault;
 mod dangerous_trigger;
@@ -11,6 +12,8 @@ mod undefined_reference;
 mod unknown_label;
 mod unpinned_uses;
 mod unreachable_job;
+
+pub use action::check_action;
 
 use crate::diagnostic::{Code, Diagnostic, Reporter, Severity};
 use crate::expr::{Part, Reference, Template};
@@ -45,16 +48,20 @@ const LINTS: &[fn(&mut Subject<'_>)] = &[
 /// Everything that can be said of a file without running it: faults and warnings, in the order of their places.
 pub fn check(file: &str, text: &str) -> Vec<Diagnostic> {
     let (workflow, mut diagnostics) = workflow::parse(file, text);
-    // GitHub runs it: only `plan` and `run` refuse.
-    for found in diagnostics.iter_mut().filter(|found| found.code == Code::NotSupported) {
-        found.severity = Severity::Warning;
-    }
+    soften(&mut diagnostics);
     shapes(file, text, &mut diagnostics);
     if let Some(workflow) = workflow {
         diagnostics.extend(lint(&workflow, text));
     }
     diagnostics.sort_by_key(|found| (found.line, found.column, found.code));
     diagnostics
+}
+
+/// What Pawl does not carry out is sound on GitHub: only `plan` and `run` refuse it.
+fn soften(diagnostics: &mut [Diagnostic]) {
+    for found in diagnostics.iter_mut().filter(|found| found.code == Code::NotSupported) {
+        found.severity = Severity::Warning;
+    }
 }
 
 /// Adds what the reader did not look at. A line that has an error needs no second one.

@@ -1,6 +1,7 @@
 //! Workflow files: the model, and its reading with every problem at once.
 
 pub mod availability;
+pub mod compatibility;
 mod containers;
 mod controls;
 mod cron;

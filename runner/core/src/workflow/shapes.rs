@@ -24,8 +24,11 @@ const STEP_JOB_KEYS: &[&str] = &[
 ];
 /// Keys that only a job that calls a workflow has.
 const CALL_KEYS: &[&str] = &["uses", "with", "secrets"];
-const CONTAINER_KEYS: &[&str] = &["image", "options", "env", "ports", "volumes", "credentials"];
-const SERVICE_KEYS: &[&str] =
+pub(super) const CONTAINER_KEYS: &[&str] =
+    &["image", "options", "env", "ports", "volumes", "credentials"];
+pub(super) const CONCURRENCY_KEYS: &[&str] = &["group", "cancel-in-progress", "queue"];
+pub(super) const SNAPSHOT_KEYS: &[&str] = &["image-name", "if", "version"];
+pub(super) const SERVICE_KEYS: &[&str] =
     &["image", "options", "env", "ports", "volumes", "credentials", "entrypoint", "command"];
 
 /// Looks at every job of a file.
@@ -160,8 +163,7 @@ fn concurrency(reader: &mut Reader<'_>, node: &Node, allowed: Allowed) {
         reader.non_empty_template(node, allowed);
         return;
     }
-    let keys = &["group", "cancel-in-progress", "queue"];
-    let Some(fields) = reader.fields(node, keys) else { return };
+    let Some(fields) = reader.fields(node, CONCURRENCY_KEYS) else { return };
     if let Some(group) = reader.required(fields, "group") {
         reader.non_empty_template(group, allowed);
     }
@@ -268,7 +270,7 @@ fn snapshot(reader: &mut Reader<'_>, node: &Node) {
         reader.non_empty(node);
         return;
     }
-    let Some(fields) = reader.fields(node, &["image-name", "if", "version"]) else { return };
+    let Some(fields) = reader.fields(node, SNAPSHOT_KEYS) else { return };
     if let Some(name) = reader.required(fields, "image-name") {
         reader.non_empty(name);
     }

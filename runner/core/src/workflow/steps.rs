@@ -300,7 +300,7 @@ fn run(
     surroundings: Surroundings,
 ) -> Option<StepAction> {
     let names = surroundings.names();
-    let shell = fields.get("shell").and_then(|node| self::shell(reader, node));
+    let shell = fields.get("shell").and_then(|node| self::shell(reader, node, surroundings));
     if surroundings == Surroundings::Composite {
         reader.required(fields, "shell");
     }
@@ -316,9 +316,17 @@ fn run(
     Some(StepAction::Run { script, node: node.clone(), shell, working_directory })
 }
 
-fn shell(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<String>> {
+fn shell(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    surroundings: Surroundings,
+) -> Option<Spanned<String>> {
     if node.text.contains("${{") {
-        reader.template(node, availability::JOB)?;
+        let allowed = match surroundings {
+            Surroundings::Job => availability::JOB,
+            Surroundings::Composite => availability::COMPOSITE_STEP,
+        };
+        reader.template(node, allowed)?;
         let help = "name the shell in each step, or in 'defaults' of the job";
         reader.not_supported(node.span, "an expression in a step's 'shell'", help);
         return None;

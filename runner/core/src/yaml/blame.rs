@@ -315,6 +315,10 @@ fn indentation(source: &str, lines: &[Line<'_>]) -> Option<Blame> {
         }
         let top = levels.last().copied();
         if top.is_some_and(|top| top.0 < column) && (!is_open || popped.is_some()) {
+            if popped.is_none() && lines_at(source, column) > 2 {
+                // Many lines begin here: the one above has a value, and should open a block.
+                return misplaced(source, lines[index.saturating_sub(1)]);
+            }
             let suspects = [Some((column, index)), top, popped];
             let rarest = suspects
                 .into_iter()
