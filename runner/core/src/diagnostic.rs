@@ -185,6 +185,8 @@ codes! {
     OutdatedAction => "outdated-action", Warning;
     /// A `runs-on` label that looks like one of GitHub's machines and is none.
     UnknownLabel => "unknown-label", Warning;
+    /// A called workflow of this repository that is not at hand.
+    UnresolvedCall => "unresolved-call", Warning;
     /// An action without a name or a description: it runs, and nobody finds it.
     MissingMetadata => "missing-metadata", Warning;
     /// A key or event that is allowed here and does nothing.

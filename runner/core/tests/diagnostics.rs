@@ -1,7 +1,7 @@
 //! Every kind of diagnostic as a user sees it, one snapshot each, in `tests/snapshots/`.
 
 use indexmap::IndexMap;
-use pawl_core::check::{check, check_action};
+use pawl_core::check::{check, check_action, check_calls};
 use pawl_core::diagnostic::{Code, Diagnostic, render};
 use pawl_core::plan::Place;
 use pawl_core::planner::{
@@ -20,6 +20,7 @@ struct Case {
 enum Look {
     Check,
     Action,
+    Calls,
     Plan(Box<PlanOptions>),
 }
 
@@ -230,6 +231,11 @@ fn lint_cases() -> Vec<Case> {
             "on: pull_request_target\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n        with:\n          ref: ${{ github.event.pull_request.head.sha }}\n",
         ),
         Case {
+            code: Code::UnresolvedCall,
+            text: "on: push\njobs:\n  a:\n    uses: ./.github/workflows/none.yml\n".to_owned(),
+            look: Look::Calls,
+        },
+        Case {
             code: Code::MissingMetadata,
             text: "name: a\nruns: {using: node20, main: index.js}\n".to_owned(),
             look: Look::Action,
@@ -274,6 +280,7 @@ fn all() -> Vec<Case> {
 fn findings(case: &Case) -> Vec<Diagnostic> {
     let options = match &case.look {
         Look::Check => return check("workflow.yml", &case.text),
+        Look::Calls => return check_calls("workflow.yml", &case.text, &|_| None),
         Look::Action => return check_action("action.yml", &case.text),
         Look::Plan(options) => options,
     };

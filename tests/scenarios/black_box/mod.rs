@@ -3,6 +3,7 @@
 mod actions;
 mod background;
 mod cancellation;
+mod check_formats;
 mod checking;
 mod checkout;
 mod commands;

@@ -71,6 +71,20 @@ fn files_of(path: &Path) -> Vec<PathBuf> {
 
 const ACTION_FILES: [&str; 2] = ["action.yml", "action.yaml"];
 
+/// The repository's top as a workflow file's own path tells it, else the folder that git says.
+fn top_of(file: &str) -> PathBuf {
+    let file = Path::new(file);
+    let is_workflows = |folder: &&Path| {
+        folder.ends_with(".github/workflows") || folder.ends_with(".pawl/workflows")
+    };
+    let top = file.parent().filter(is_workflows).and_then(|folder| folder.parent()?.parent());
+    match top {
+        Some(top) if top.as_os_str().is_empty() => PathBuf::from("."),
+        Some(top) => top.to_owned(),
+        None => git::top(Path::new(".")).unwrap_or_else(|| ".".into()),
+    }
+}
+
 /// Whether a file is an action's: by its name, unless it has jobs.
 fn is_action(file: &str, text: &str) -> bool {
     let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -83,6 +97,17 @@ pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
         return check::check_action(file, text);
     }
     let mut found = check::check(file, text);
+    let top = top_of(file);
+    let read = |path: &str| {
+        let is_inside = !path.split('/').any(|part| part == "..");
+        let file = is_inside.then(|| top.join(path))?;
+        files::examine(&file).ok()?.ok()
+    };
+    let calls = check::check_calls(file, text, &read);
+    let told: Vec<(u32, u32)> = found.iter().map(|one| (one.line, one.column)).collect();
+    found.extend(
+        calls.into_iter().filter(|one| !told.contains(&(one.line, one.column)) || one.is_error()),
+    );
     if found.iter().any(Diagnostic::is_error) {
         return found;
     }

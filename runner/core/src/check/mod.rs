@@ -1,6 +1,7 @@
 //! Lints: what GitHub would run and what is probably wrong all the same. Warnings never forbid a run.
 
 pub(crate) mod action;
+mod calls;
 mod condition_text;
 mod constant_fault;
 mod dangerous_trigger;
@@ -14,6 +15,7 @@ mod unpinned_uses;
 mod unreachable_job;
 
 pub use action::check_action;
+pub use calls::check_calls;
 
 use crate::diagnostic::{Code, Diagnostic, Reporter, Severity};
 use crate::expr::{Part, Reference, Template};
