@@ -48,11 +48,11 @@ pub fn schema() -> Json {
             "type": "string",
             "anyOf": [{ "enum": SHELLS }, { "pattern": "\\{0\\}" }, { "pattern": "\\$\\{\\{" }],
         },
-        "unsupported": { "not": {}, "description": "GitHub knows it; Pawl does not carry it out yet." },
+        "unsupported": { "description": "GitHub knows it; see docs/compatibility.md for whether Pawl carries it out." },
         "empty": { "enum": [null, "", [], {}] },
         "permissions": permissions(),
         "defaults": defaults(),
-        "job": mapping(JOB_KEYS, &["runs-on", "steps"], job),
+        "job": either_job(),
         "step": step(),
         "retry": mapping(RETRY_KEYS, &["attempts"], retry),
         "container": container(),
@@ -157,6 +157,16 @@ fn job(key: &str) -> Json {
         "name" | "if" => one_of_ours("text"),
         _ => one_of_ours("unsupported"),
     }
+}
+
+/// A job with steps of its own, or one that calls a workflow.
+fn either_job() -> Json {
+    let mut schema = mapping(JOB_KEYS, &[], job);
+    schema["oneOf"] = json!([
+        { "required": ["runs-on", "steps"], "properties": { "uses": false, "with": false, "secrets": false } },
+        { "required": ["uses"], "properties": { "runs-on": false, "steps": false } },
+    ]);
+    schema
 }
 
 fn environment(key: &str) -> Json {
