@@ -15,7 +15,7 @@ if [ -z "${PAWL_BIN:-}" ]; then
     PAWL_BIN=$(cargo build --package pawl --message-format=json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*\/pawl\)".*/\1/p' | tail -n 1)
 fi
-for part in actions cli diagnostics; do
+for part in actions cli compatibility diagnostics; do
     "$PAWL_BIN" reference "$part" >"docs/$part.md.new"
     mv "docs/$part.md.new" "docs/$part.md"
 done

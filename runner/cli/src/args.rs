@@ -102,12 +102,16 @@ pub(crate) enum CheckFormat {
     Human,
     /// One JSON object
     Json,
+    /// A SARIF 2.1.0 log, for code scanning
+    Sarif,
+    /// Workflow commands, which become annotations in a job on GitHub
+    Github,
 }
 
 /// `pawl check`
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Workflow files [default: those of .pawl/workflows and .github/workflows]
+    /// Workflow files, files or folders of actions [default: the workflows of .pawl/workflows and .github/workflows]
     pub(crate) files: Vec<PathBuf>,
     /// How to print what was found
     #[arg(long, value_enum, default_value = "human")]
@@ -375,7 +379,7 @@ impl Command {
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Init(args) => args.json,
-            Self::Check(args) => args.json || args.format == CheckFormat::Json,
+            Self::Check(args) => args.json || args.format != CheckFormat::Human,
             Self::Plan(args) | Self::Run(args) => args.json,
             Self::Runs(args) => args.json,
             Self::Logs(args) => args.json,

@@ -1,5 +1,9 @@
 //! Faults and warnings about files: one value each, with place, stable code and a way out.
 
+mod formats;
+
+pub use formats::{to_github, to_sarif};
+
 use crate::span::Span;
 use serde::Serialize;
 use std::fmt::Write;
@@ -173,7 +177,21 @@ codes! {
     DangerousTrigger => "dangerous-trigger", Warning;
     /// A job that can never run.
     UnreachableJob => "unreachable-job", Warning;
-    /// An input that the composite action does not declare.
+    /// An `if` with text around its `${{ }}`: a text that is not empty is always true.
+    ConditionText => "condition-text", Error;
+    /// A property of `matrix`, `steps`, `needs`, `inputs` and the like that nothing defines: it is empty.
+    UndefinedReference => "undefined-reference", Warning;
+    /// A major version of an action that GitHub's runners no longer start.
+    OutdatedAction => "outdated-action", Warning;
+    /// A `runs-on` label that looks like one of GitHub's machines and is none.
+    UnknownLabel => "unknown-label", Warning;
+    /// A called workflow of this repository that is not at hand.
+    UnresolvedCall => "unresolved-call", Warning;
+    /// An action without a name or a description: it runs, and nobody finds it.
+    MissingMetadata => "missing-metadata", Warning;
+    /// A key or event that is allowed here and does nothing.
+    IgnoredKey => "ignored-key", Warning;
+    /// An input that the action does not declare.
     UndeclaredInput => "undeclared-input", Warning;
 }
 

@@ -3,6 +3,8 @@
 //! Events come from the parser inside `serde_yaml`. Duplicate keys, unknown aliases, trees too deep or too large are
 //! diagnostics; the rest of the file is still read where that is possible.
 
+mod blame;
+
 use crate::diagnostic::{Code, Reporter};
 use crate::span::{Span, to_u32};
 use serde_yaml::granit_parser::{
@@ -344,8 +346,7 @@ impl<'s> Builder<'s, '_> {
             };
             let mut value = self.node(event, at, depth + 1)?;
             if value.kind == Kind::Null && value.text.is_empty() {
-                // A value that is not there is shown at its key.
-                value.span = key.span;
+                value.span = after_colon(self.source, key.span);
             }
             if !key.is_scalar() {
                 return Err(Fault::new(
@@ -354,16 +355,16 @@ impl<'s> Builder<'s, '_> {
                     "a key must be a single word or text",
                 ));
             }
-            if let Some(first) = places.get(&key.text) {
-                let message = format!(
-                    "'{}' is already defined: first in line {}, column {}",
-                    key.text, first.line, first.column
-                );
-                let help = Some("keep one of the two, or merge them".to_owned());
+            if let Some(first) = places.get(&key.text.to_ascii_uppercase()) {
+                let message = format!("'{}' is already defined", key.text);
+                let help = Some(format!(
+                    "keep one of the two, or merge them; the first is in line {}, column {}",
+                    first.line, first.column
+                ));
                 self.reporter.add(Code::YamlDuplicateKey, key.span, message, help);
                 continue;
             }
-            places.insert(key.text.clone(), key.span);
+            places.insert(key.text.to_ascii_uppercase(), key.span);
             entries.push(Entry { key: key.text, key_span: key.span, value });
         }
     }
@@ -383,19 +384,29 @@ impl<'s> Builder<'s, '_> {
             let message = format!("the alias '{name}' has no anchor above it");
             return Fault::new(Code::YamlAlias, span, message);
         }
-        let line_start = self.source[..span.start].rfind('\n').map_or(0, |index| index + 1);
-        let line = self.source[line_start..].lines().next().unwrap_or_default();
-        let indent = &line[..line.len() - line.trim_start().len()];
-        let Some(tab) = indent.find('\t') else {
-            return Fault::new(Code::YamlSyntax, span, error.info());
-        };
-        Fault {
-            code: Code::YamlSyntax,
-            span: Span::at(self.source, line_start + tab),
-            message: "a tab is not allowed here".to_owned(),
-            help: Some("YAML is indented with spaces alone".to_owned()),
+        match blame::culprit(self.source, span.start) {
+            Some(blame) => Fault {
+                code: Code::YamlSyntax,
+                span: blame.span,
+                message: blame.message,
+                help: Some(blame.help),
+            },
+            None => Fault::new(Code::YamlSyntax, span, error.info()),
         }
     }
+}
+
+/// Where a value that is not there would stand: after the colon of its key, or before the bracket that follows.
+fn after_colon(source: &str, key: Span) -> Span {
+    let rest = source.get(key.end..).unwrap_or_default();
+    let colon = rest.len() - rest.trim_start().len();
+    if !rest[colon..].starts_with(':') {
+        return key;
+    }
+    let after = &rest[colon + 1..];
+    let value = after.trim_start_matches(' ');
+    let gap = if value.starts_with(['}', ',']) { after.len() - value.len() } else { 0 };
+    Span::at(source, key.end + colon + 1 + gap)
 }
 
 /// The span of a collection: up to its closing bracket, or up to its last value.
@@ -630,7 +641,7 @@ mod tests {
     #[test]
     fn faults_are_where_a_person_looks() {
         for (source, expected) in [
-            ("a: [1, 2\nb: 3\n", "2:2 yaml-syntax"),
+            ("a: [1, 2\nb: 3\n", "1:4 yaml-syntax"),
             ("a:\n\tb: 1\n", "2:1 yaml-syntax"),
             ("a:\n  - 1\n - 2\n", "3:2 yaml-syntax"),
             ("a: 'open\n", "1:4 yaml-syntax"),

@@ -1,7 +1,7 @@
 //! Every kind of diagnostic as a user sees it, one snapshot each, in `tests/snapshots/`.
 
 use indexmap::IndexMap;
-use pawl_core::check::check;
+use pawl_core::check::{check, check_action, check_calls};
 use pawl_core::config::{Level, read};
 use pawl_core::diagnostic::{Code, Diagnostic, render};
 use pawl_core::plan::Place;
@@ -20,6 +20,8 @@ struct Case {
 
 enum Look {
     Check,
+    Action,
+    Calls,
     Plan(Box<PlanOptions>),
     /// As a project's configuration file.
     Config,
@@ -245,6 +247,36 @@ fn lint_cases() -> Vec<Case> {
             Code::DangerousTrigger,
             "on: pull_request_target\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n        with:\n          ref: ${{ github.event.pull_request.head.sha }}\n",
         ),
+        Case {
+            code: Code::UnresolvedCall,
+            text: "on: push\njobs:\n  a:\n    uses: ./.github/workflows/none.yml\n".to_owned(),
+            look: Look::Calls,
+        },
+        Case {
+            code: Code::MissingMetadata,
+            text: "name: a\nruns: {using: node20, main: index.js}\n".to_owned(),
+            look: Look::Action,
+        },
+        case(
+            Code::IgnoredKey,
+            "on:\n  create:\n    tags: [v1]\njobs: {a: {runs-on: x, steps: [{run: echo}]}}\n",
+        ),
+        case(
+            Code::ConditionText,
+            "on: push\njobs:\n  a:\n    if: ${{ github.ref == 'x' }} && true\n    runs-on: x\n    steps: [{run: echo}]\n",
+        ),
+        case(
+            Code::UndefinedReference,
+            "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo ${{ matrix.os }}\n",
+        ),
+        steps(
+            Code::OutdatedAction,
+            "- uses: actions/cache@v2\n- uses: actions/cache@v4\n  with: {path: x, kee: y}",
+        ),
+        case(
+            Code::UnknownLabel,
+            "on: push\njobs:\n  a:\n    runs-on: ubuntu-latst\n    steps: [{run: echo}]\n",
+        ),
         case(
             Code::UnreachableJob,
             "on: push\njobs:\n  a:\n    if: false\n    runs-on: x\n    steps: [{run: echo}]\n  b:\n    needs: a\n    runs-on: x\n    steps: [{run: echo}]\n  c:\n    needs: a\n    if: always()\n    runs-on: x\n    steps: [{run: echo}]\n",
@@ -266,6 +298,8 @@ fn findings(case: &Case) -> Vec<Diagnostic> {
     let options = match &case.look {
         Look::Check => return check("workflow.yml", &case.text),
         Look::Config => return read("workflow.yml", &case.text, Level::Project).1,
+        Look::Calls => return check_calls("workflow.yml", &case.text, &|_| None),
+        Look::Action => return check_action("action.yml", &case.text),
         Look::Plan(options) => options,
     };
     let (workflow, found) = parse("workflow.yml", &case.text);

@@ -3,11 +3,13 @@
 mod actions;
 mod background;
 mod cancellation;
+mod check_formats;
 mod checking;
 mod checkout;
 mod commands;
 mod configuration;
 mod containers;
+mod corpus;
 mod evaluating;
 mod events;
 mod example;

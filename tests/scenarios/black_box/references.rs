@@ -6,7 +6,7 @@ use pawl_tests::repository::read;
 
 #[test]
 fn generated_references_are_those_that_are_committed() {
-    for part in ["cli", "diagnostics"] {
+    for part in ["cli", "compatibility", "diagnostics"] {
         let outcome = Pawl::new(&Project::new()).args(["reference", part]).run();
         outcome.code(0);
         let file = format!("docs/{part}.md");

@@ -5,15 +5,17 @@ use crate::error::CommandError;
 use crate::output::print;
 use crate::{catalog, files, git, order};
 use pawl_core::check;
-use pawl_core::diagnostic::{Code, Diagnostic, Severity, render, to_json};
+use pawl_core::diagnostic::{Code, Diagnostic, Severity, render, to_github, to_json, to_sarif};
 use pawl_core::planner::{PlanOptions, plan};
 use pawl_core::trigger::TriggerEvent;
 use pawl_core::workflow::{self, Workflow};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Finds everything that is wrong, in all files at once.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
-    let paths = files::workflows(&args.files, None)?;
+    let named: Vec<PathBuf> = args.files.iter().flat_map(|path| files_of(path)).collect();
+    let paths = files::workflows(&named, None)?;
+    let format = if args.json { CheckFormat::Json } else { args.format };
     let mut all = Vec::new();
     for path in &paths {
         let (text, found) = match files::examine(path)? {
@@ -23,15 +25,17 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
             }
             Err(fault) => (String::new(), vec![fault]),
         };
-        if !is_json(args) && !found.is_empty() {
+        if format == CheckFormat::Human && !found.is_empty() {
             print(render(&found, &text).trim_end())?;
         }
         all.extend(found);
     }
-    if is_json(args) {
-        print(&to_json(&all).to_string())?;
-    } else {
-        print(&summary(paths.len(), &all))?;
+    match format {
+        CheckFormat::Human => print(&summary(paths.len(), &all))?,
+        CheckFormat::Json => print(&to_json(&all).to_string())?,
+        CheckFormat::Sarif => print(&to_sarif(&all, env!("CARGO_PKG_VERSION")).to_string())?,
+        CheckFormat::Github if all.is_empty() => {}
+        CheckFormat::Github => print(to_github(&all).trim_end())?,
     }
     let is_bad = |diagnostic: &Diagnostic| {
         diagnostic.is_error() || (args.strict && diagnostic.severity == Severity::Warning)
@@ -46,13 +50,64 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), CommandError> {
     }
 }
 
-fn is_json(args: &CheckArgs) -> bool {
-    args.json || args.format == CheckFormat::Json
+/// What a named path stands for: a folder for its action's file, or for the workflows in it.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let action = ACTION_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+    if let Some(action) = action {
+        return vec![action];
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml"))
+        .collect();
+    found.sort();
+    // An empty folder is told of as a file that cannot be read.
+    if found.is_empty() { vec![path.to_owned()] } else { found }
+}
+
+const ACTION_FILES: [&str; 2] = ["action.yml", "action.yaml"];
+
+/// The repository's top as a workflow file's own path tells it, else the folder that git says.
+fn top_of(file: &str) -> PathBuf {
+    let file = Path::new(file);
+    let is_workflows = |folder: &&Path| {
+        folder.ends_with(".github/workflows") || folder.ends_with(".pawl/workflows")
+    };
+    let top = file.parent().filter(is_workflows).and_then(|folder| folder.parent()?.parent());
+    match top {
+        Some(top) if top.as_os_str().is_empty() => PathBuf::from("."),
+        Some(top) => top.to_owned(),
+        None => git::top(Path::new(".")).unwrap_or_else(|| ".".into()),
+    }
+}
+
+/// Whether a file is an action's: by its name, unless it has jobs.
+fn is_action(file: &str, text: &str) -> bool {
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    ACTION_FILES.contains(&name) && !text.lines().any(|line| line.starts_with("jobs:"))
 }
 
 /// Everything that is wrong with one workflow: the file itself, and how it uses actions.
 pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
+    if is_action(file, text) {
+        return check::check_action(file, text);
+    }
     let mut found = check::check(file, text);
+    let top = top_of(file);
+    let read = |path: &str| {
+        let is_inside = !path.split('/').any(|part| part == "..");
+        let file = is_inside.then(|| top.join(path))?;
+        files::examine(&file).ok()?.ok()
+    };
+    let calls = check::check_calls(file, text, &read);
+    let told: Vec<(u32, u32)> = found.iter().map(|one| (one.line, one.column)).collect();
+    found.extend(
+        calls.into_iter().filter(|one| !told.contains(&(one.line, one.column)) || one.is_error()),
+    );
     if found.iter().any(Diagnostic::is_error) {
         return found;
     }

@@ -14,9 +14,10 @@ pub(crate) fn run(part: &str, name: Option<&str>) -> Result<(), CommandError> {
         "cli" => print(command_line().trim_end()),
         "actions" => print(pawl_actions::reference::markdown().trim_end()),
         "diagnostics" => print(diagnostics().trim_end()),
+        "compatibility" => print(pawl_core::workflow::compatibility::markdown().trim_end()),
         other => Err(CommandError::input(
             format!("there is no reference of {other}"),
-            "the parts are cli, actions, diagnostics, schema",
+            "the parts are cli, actions, diagnostics, compatibility, schema",
         )),
     }
 }

@@ -5,7 +5,7 @@ use crate::diagnostic::Code;
 use crate::span::Span;
 use crate::workflow::{Step, StepAction, Uses};
 
-const PRIVILEGED: [&str; 2] = ["pull_request_target", "workflow_run"];
+const PRIVILEGED: [&str; 3] = ["pull_request_target", "workflow_run", "issue_comment"];
 
 pub(super) fn lint(subject: &mut Subject<'_>) {
     let trigger = subject

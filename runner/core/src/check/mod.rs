@@ -1,29 +1,48 @@
 //! Lints: what GitHub would run and what is probably wrong all the same. Warnings never forbid a run.
 
+pub(crate) mod action;
+mod calls;
+mod condition_text;
+mod constant_fault;
 mod dangerous_trigger;
+mod known_actions;
 mod script_injection;
 mod secret_in_run;
+mod texts;
+mod undefined_reference;
+mod unknown_label;
 mod unpinned_uses;
 mod unreachable_job;
 
-use crate::diagnostic::{Code, Diagnostic, Reporter};
+pub use action::check_action;
+pub use calls::check_calls;
+
+use crate::diagnostic::{Code, Diagnostic, Reporter, Severity};
 use crate::expr::{Part, Reference, Template};
 use crate::span::Span;
+use crate::workflow::reader::Reader;
 use crate::workflow::{self, Step, StepAction, Workflow};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 /// What a lint works on.
 pub(crate) struct Subject<'a> {
     pub(crate) workflow: &'a Workflow,
+    /// The file as a tree.
+    pub(crate) root: &'a Node,
     pub(crate) source: &'a str,
     pub(crate) reporter: Reporter,
 }
 
 /// Every lint, one line each.
 const LINTS: &[fn(&mut Subject<'_>)] = &[
+    condition_text::lint,
+    constant_fault::lint,
     dangerous_trigger::lint,
+    known_actions::lint,
     script_injection::lint,
     secret_in_run::lint,
+    undefined_reference::lint,
+    unknown_label::lint,
     unpinned_uses::lint,
     unreachable_job::lint,
 ];
@@ -31,6 +50,8 @@ const LINTS: &[fn(&mut Subject<'_>)] = &[
 /// Everything that can be said of a file without running it: faults and warnings, in the order of their places.
 pub fn check(file: &str, text: &str) -> Vec<Diagnostic> {
     let (workflow, mut diagnostics) = workflow::parse(file, text);
+    soften(&mut diagnostics);
+    shapes(file, text, &mut diagnostics);
     if let Some(workflow) = workflow {
         diagnostics.extend(lint(&workflow, text));
     }
@@ -38,10 +59,32 @@ pub fn check(file: &str, text: &str) -> Vec<Diagnostic> {
     diagnostics
 }
 
+/// What Pawl does not carry out is sound on GitHub: only `plan` and `run` refuse it.
+fn soften(diagnostics: &mut [Diagnostic]) {
+    for found in diagnostics.iter_mut().filter(|found| found.code == Code::NotSupported) {
+        found.severity = Severity::Warning;
+    }
+}
+
+/// Adds what the reader did not look at. A line that has an error needs no second one.
+fn shapes(file: &str, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+    let mut reader = Reader::new(file, text);
+    let Some(root) = yaml::read(text, &mut Reporter::new(file)) else { return };
+    workflow::shapes::check(&mut reader, &root);
+    let told: Vec<u32> =
+        diagnostics.iter().filter(|found| found.is_error()).map(|found| found.line).collect();
+    let is_new =
+        |found: &Diagnostic| found.code != Code::NotSupported && !told.contains(&found.line);
+    diagnostics.extend(reader.finish().into_iter().filter(is_new));
+}
+
 /// The warnings alone, for a workflow that was read from `source`.
 pub fn lint(workflow: &Workflow, source: &str) -> Vec<Diagnostic> {
     let reporter = Reporter::new(&workflow.file);
-    let mut subject = Subject { workflow, source, reporter };
+    let Some(root) = yaml::read(source, &mut Reporter::new(&workflow.file)) else {
+        return Vec::new();
+    };
+    let mut subject = Subject { workflow, root: &root, source, reporter };
     for lint in LINTS {
         lint(&mut subject);
     }
@@ -75,6 +118,15 @@ impl<'a> Subject<'a> {
             }
         }
         found
+    }
+
+    /// The place of the `${{ }}` whose expression begins at byte `offset` of a scalar.
+    pub(crate) fn place_of_expression(&self, node: &Node, offset: usize) -> Span {
+        let open = node.text.get(..offset).and_then(|before| before.rfind("${{"));
+        match open {
+            Some(open) => node.place_of(self.source, open),
+            None => node.span.first_line_only(self.source),
+        }
     }
 
     /// Reports something about a reference at its own place in the file.

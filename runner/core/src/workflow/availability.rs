@@ -38,6 +38,24 @@ pub const RUNNER: Allowed = &[
     "github", "inputs", "vars", "needs", "strategy", "matrix", "secrets", "steps", "job", "runner",
     "env",
 ];
+/// `environment.url`
+pub const ENVIRONMENT_URL: Allowed =
+    &["github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env"];
+/// `snapshot.if`
+pub const SNAPSHOT_IF: Allowed = &[
+    "github",
+    "inputs",
+    "vars",
+    "needs",
+    "strategy",
+    "matrix",
+    "always(0,0)",
+    "failure(0,0)",
+    "cancelled(0,0)",
+    "success(0,0)",
+];
+/// `container.credentials`
+pub const CREDENTIALS: Allowed = &["github", "inputs", "vars", "secrets", "env"];
 /// Everything in a step but `if`.
 pub const STEP: Allowed = &[
     "github",
@@ -105,3 +123,19 @@ pub const COMPOSITE_OUTPUT: Allowed =
 /// Defaults of the inputs of an action.
 pub const ACTION_DEFAULT: Allowed =
     &["github", "strategy", "matrix", "job", "runner", "hashFiles(1,255)"];
+/// `pre-if` and `post-if` of an action.
+pub const RUNS_IF: Allowed = &[
+    "runner",
+    "github",
+    "job",
+    "strategy",
+    "matrix",
+    "env",
+    "inputs",
+    "steps",
+    "always(0,0)",
+    "success(0,0)",
+    "failure(0,0)",
+    "cancelled(0,0)",
+    "hashFiles(1,255)",
+];

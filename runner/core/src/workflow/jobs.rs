@@ -35,6 +35,7 @@ pub(super) const JOB_KEYS: &[&str] = &[
     "services",
     "gpus",
     "snapshot",
+    "cache-mode",
     "uses",
     "with",
     "secrets",
@@ -128,13 +129,6 @@ fn calls_workflow(reader: &mut Reader<'_>, fields: Fields<'_>) -> bool {
         }
         return false;
     };
-    for key in ["runs-on", "steps", "container", "services", "env", "outputs", "defaults"] {
-        if let Some(other) = fields.entry(key) {
-            let message = format!("Unexpected value '{key}'");
-            let help = "a job with 'uses' runs another workflow and has none of its own";
-            reader.error_with_help(Code::UnknownKey, other.key_span, message, help);
-        }
-    }
     reader.non_empty(&entry.value);
     let help = "copy the called workflow's jobs into this file";
     reader.not_supported(entry.key_span, "a job that calls another workflow ('uses')", help);
@@ -144,6 +138,7 @@ fn calls_workflow(reader: &mut Reader<'_>, fields: Fields<'_>) -> bool {
 fn refuse_unsupported(reader: &mut Reader<'_>, fields: Fields<'_>) {
     for (key, help) in [
         ("snapshot", "build the image in a step"),
+        ("cache-mode", "a local run has a cache of its own"),
         ("cancel-timeout-minutes", "a cancelled step has ten seconds to end"),
     ] {
         if let Some(entry) = fields.entry(key) {
@@ -195,6 +190,13 @@ fn label_list(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<crate::expr::
 
 fn strategy(reader: &mut Reader<'_>, fields: Fields<'_>) -> Strategy {
     let Some(node) = fields.get("strategy") else { return Strategy::default() };
+    if node.kind == Kind::Str && node.text.trim().starts_with("${{") {
+        if reader.template(node, availability::STRATEGY).is_some() {
+            let help = "write 'matrix', 'fail-fast' and 'max-parallel' out";
+            reader.not_supported(node.span, "a whole 'strategy' from one expression", help);
+        }
+        return Strategy::default();
+    }
     let Some(inner) = reader.fields(node, STRATEGY_KEYS) else {
         return Strategy::default();
     };
@@ -316,7 +318,7 @@ fn environment(
     }
     let inner = reader.fields(node, ENVIRONMENT_KEYS)?;
     if let Some(url) = inner.get("url") {
-        reader.template(url, availability::STEP);
+        reader.template(url, availability::ENVIRONMENT_URL);
     }
     if let Some(deployment) = inner.get("deployment") {
         reader.boolean(deployment, availability::JOB);
@@ -327,9 +329,6 @@ fn environment(
 
 fn outputs(reader: &mut Reader<'_>, fields: Fields<'_>) -> Texts {
     let Some(node) = fields.get("outputs") else { return Texts::new() };
-    for entry in &node.entries {
-        reader.id(&entry.key, entry.key_span, "output");
-    }
     reader.named_texts(node, availability::RUNNER)
 }
 

@@ -1,6 +1,7 @@
 //! Workflow files: the model, and its reading with every problem at once.
 
 pub mod availability;
+pub mod compatibility;
 mod containers;
 mod controls;
 mod cron;
@@ -9,6 +10,7 @@ pub mod model;
 mod needs;
 pub(crate) mod reader;
 pub mod schema;
+pub(crate) mod shapes;
 pub(crate) mod steps;
 mod triggers;
 
@@ -82,10 +84,12 @@ const SCOPES: &[(&str, &[&str])] = &[
     ("artifact-metadata", ANY_LEVEL),
     ("attestations", ANY_LEVEL),
     ("checks", ANY_LEVEL),
+    ("code-quality", ANY_LEVEL),
     ("contents", ANY_LEVEL),
     ("copilot-requests", &["write", "none"]),
     ("deployments", ANY_LEVEL),
     ("discussions", ANY_LEVEL),
+    ("drives", ANY_LEVEL),
     ("id-token", &["write", "none"]),
     ("issues", ANY_LEVEL),
     ("models", &["read", "none"]),

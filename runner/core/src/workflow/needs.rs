@@ -16,7 +16,8 @@ pub(crate) fn check(reader: &mut Reader<'_>, jobs: &[Job]) {
             if ids.contains(need.value.as_str()) || reader.reporter.is_full() {
                 continue;
             }
-            let message = format!("Job '{}' depends on unknown job '{}'", job.id.value, need.value);
+            let message =
+                format!("Job '{}' depends on unknown job '{}'.", job.id.value, need.value);
             let mut others: Vec<&str> =
                 ids.iter().copied().filter(|id| *id != job.id.value).collect();
             others.sort_unstable();
@@ -66,17 +67,19 @@ fn report_cycles(reader: &mut Reader<'_>, jobs: &[Job], waiting: &HashMap<&str, 
                 break;
             }
             let Some(path) = path_back(waiting, &need.value, &job.id.value) else { continue };
-            let message = if need.value == job.id.value {
-                format!("Job '{}' needs itself", job.id.value)
-            } else {
-                if path.len() > SHOWN {
-                    told.extend(path.iter().map(|&id| id.to_owned()));
-                }
-                let rest = if path.len() > SHOWN { " -> …" } else { "" };
-                let path = path[..path.len().min(SHOWN)].join(" -> ");
-                format!("Jobs need each other: {} -> {path}{rest}", job.id.value)
-            };
-            let help = "none of these jobs could ever start: remove one of the needs";
+            if path.len() > SHOWN {
+                told.extend(path.iter().map(|&id| id.to_owned()));
+            }
+            let message = format!(
+                "Job '{}' depends on job '{}' which creates a cycle in the dependency graph.",
+                job.id.value, need.value
+            );
+            let rest = if path.len() > SHOWN { " -> …" } else { "" };
+            let path = path[..path.len().min(SHOWN)].join(" -> ");
+            let help = format!(
+                "none of these jobs could ever start: {} -> {path}{rest}; remove one of the needs",
+                job.id.value
+            );
             reader.error_with_help(Code::NeedsCycle, need.span, message, help);
         }
     }

@@ -10,6 +10,9 @@ use crate::yaml::{Entry, Kind, Node};
 /// Longest id of a job, step, input or output: GitHub's limit.
 const MAX_ID: usize = 100;
 
+/// GitHub's words for `${{ }}` at a place that takes none.
+const NO_EXPRESSION: &str = "A template expression is not allowed in this context";
+
 /// Reads one file.
 pub(crate) struct Reader<'s> {
     pub(crate) source: &'s str,
@@ -71,6 +74,7 @@ impl<'s> Reader<'s> {
     /// A value of another type than `expected` (with its article).
     pub(crate) fn wrong_type(&mut self, node: &Node, expected: &str) {
         let message = match node.kind {
+            Kind::Str if is_one_expression(&node.text) => NO_EXPRESSION.to_owned(),
             Kind::Seq => "A sequence was not expected".to_owned(),
             Kind::Map => "A mapping was not expected".to_owned(),
             _ => format!("Unexpected value '{}'", shorten(&node.text)),
@@ -87,6 +91,40 @@ impl<'s> Reader<'s> {
         &node.entries
     }
 
+    /// As [`Self::entries`], where GitHub also takes one expression for the whole mapping or for a key.
+    pub(crate) fn open_entries<'n>(&mut self, node: &'n Node, allowed: Allowed) -> Vec<&'n Entry> {
+        let help = "write the names out, each with its own expression";
+        if node.kind == Kind::Str && is_one_expression(&node.text) {
+            if self.template(node, allowed).is_some() {
+                self.not_supported(node.span, "a whole mapping from one expression", help);
+            }
+            return Vec::new();
+        }
+        let mut entries = Vec::new();
+        for entry in self.entries(node) {
+            if entry.key.contains("${{") {
+                self.computed_key(entry, allowed, help);
+            } else if entry.key.trim().is_empty() {
+                self.error(Code::InvalidValue, entry.key_span, "Unexpected value ''");
+            } else {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
+    /// A key that is an expression, or GitHub's `${{ insert }}`.
+    fn computed_key(&mut self, entry: &Entry, allowed: Allowed, help: &str) {
+        let inside = entry.key.trim().trim_start_matches("${{").trim_end_matches("}}").trim();
+        let names = Names::listed(allowed.iter().copied());
+        match Template::parse_with(&entry.key, &names) {
+            Err(error) if inside != "insert" => {
+                self.error(Code::ExpressionContext, entry.key_span, error.to_string());
+            }
+            _ => self.not_supported(entry.key_span, "an expression as a key", help),
+        }
+    }
+
     /// A mapping whose keys are among `known`.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, known: &[&str]) -> Option<Fields<'n>> {
         if node.kind != Kind::Map {
@@ -95,6 +133,10 @@ impl<'s> Reader<'s> {
         }
         for entry in &node.entries {
             if known.contains(&entry.key.as_str()) || self.reporter.is_full() {
+                continue;
+            }
+            if entry.key.contains("${{") {
+                self.error(Code::ExpressionContext, entry.key_span, NO_EXPRESSION);
                 continue;
             }
             let message = format!("Unexpected value '{}'", shorten(&entry.key));
@@ -125,7 +167,7 @@ impl<'s> Reader<'s> {
             return None;
         }
         if node.text.contains("${{") {
-            self.error(Code::ExpressionContext, node.span, "An expression is not allowed here");
+            self.error(Code::ExpressionContext, node.span, NO_EXPRESSION);
             return None;
         }
         Some(Spanned::new(scalar_text(node), node.span))
@@ -250,7 +292,8 @@ impl<'s> Reader<'s> {
         let minutes = self.number(node, allowed)?;
         if minutes.value.is_literal() {
             let value = crate::yaml::number(&node.text).unwrap_or(f64::NAN);
-            if !(value.is_finite() && value > 0.0) {
+            // GitHub rounds a number that is too long to an infinity, and takes that.
+            if !(value > 0.0 || value.is_infinite()) {
                 let message = format!("a time limit of {} minutes is not possible", node.text);
                 let help = "give a positive number; a fraction is fine (0.5 is 30 seconds)";
                 self.error_with_help(Code::InvalidTimeout, node.span, message, help);
@@ -262,19 +305,8 @@ impl<'s> Reader<'s> {
 
     /// A mapping of names to texts.
     pub(crate) fn named_texts(&mut self, node: &Node, allowed: Allowed) -> Texts {
-        if node.kind == Kind::Null {
-            return Texts::new();
-        }
-        if node.kind == Kind::Str && node.text.contains("${{") {
-            let help = "write the names out, each with its own expression";
-            self.not_supported(node.span, "a whole mapping from one expression", help);
-            return Texts::new();
-        }
         let mut texts = Texts::new();
-        for entry in self.entries(node) {
-            if entry.key.trim().is_empty() {
-                self.error(Code::InvalidValue, entry.key_span, "Unexpected value ''");
-            }
+        for entry in self.open_entries(node, allowed) {
             if let Some(value) = self.template(&entry.value, allowed) {
                 texts.insert(entry.key.clone(), value);
             }
@@ -282,23 +314,42 @@ impl<'s> Reader<'s> {
         texts
     }
 
+    /// A name that GitHub takes as it is, only not empty.
+    pub(crate) fn name(&mut self, entry: &Entry) {
+        if entry.key.trim().is_empty() {
+            self.error(Code::InvalidValue, entry.key_span, "Unexpected value ''");
+        }
+    }
+
     /// An id: a letter or `_`, then letters, digits, `-`, `_`; under 100 characters; not beginning with `__`.
     pub(crate) fn id(&mut self, text: &str, span: Span, what: &str) -> bool {
         let mut characters = text.chars();
         let sound = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
             && characters.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        let help = if !sound {
-            "an id begins with a letter or '_' and goes on with letters, digits, '-' and '_'"
-        } else if text.len() >= MAX_ID {
-            "an id has fewer than 100 characters"
+        let reason = if !sound || text.len() >= MAX_ID {
+            "IDs may only contain alphanumeric characters, '_', and '-'. IDs must start with a letter or '_' and and must be less than 100 characters."
         } else if text.starts_with("__") {
-            "ids that begin with '__' are reserved"
+            "IDs starting with '__' are reserved."
         } else {
             return true;
         };
-        let message = format!("The identifier '{}' of this {what} is invalid", shorten(text));
+        let message = format!("The identifier '{}' is invalid. {reason}", shorten(text));
+        let help = format!("give this {what} another name");
         self.error_with_help(Code::InvalidId, span, message, help);
         false
+    }
+
+    /// The place that GitHub names for a fault at byte `offset` of a scalar: the `${{ }}` around it, else its line.
+    fn place_of_expression(&self, node: &Node, offset: usize) -> Span {
+        let text = scalar_text(node);
+        let before = text.get(..offset + 3).or_else(|| text.get(..offset)).unwrap_or(&text);
+        let Some(open) = before.rfind("${{") else {
+            let is_one_line = node.span.line == node.span.end_line;
+            return if is_one_line { node.span } else { node.place_of(self.source, offset) };
+        };
+        let start = node.place_of(self.source, open).start;
+        let length = text[open..].find("}}").map_or(3, |end| end + 2);
+        Span::between(self.source, start, start + length).first_line_only(self.source)
     }
 
     /// Reports a fault of an expression at its own place inside the scalar.
@@ -306,7 +357,7 @@ impl<'s> Reader<'s> {
         if self.reporter.is_full() {
             return;
         }
-        let span = node.place_of(self.source, error.offset());
+        let span = self.place_of_expression(node, error.offset());
         let message = error.to_string();
         let unknown = message.starts_with("Unrecognized named-value")
             || message.starts_with("Unrecognized function");
@@ -317,6 +368,12 @@ impl<'s> Reader<'s> {
         });
         self.reporter.add(code, span, message, help);
     }
+}
+
+/// Whether a text is nothing but `${{ }}`.
+fn is_one_expression(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("${{") && text.ends_with("}}") && text.matches("${{").count() == 1
 }
 
 /// The text that a scalar stands for where a string is wanted.

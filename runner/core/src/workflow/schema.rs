@@ -11,8 +11,8 @@ use super::jobs::{
 };
 use super::steps::{MAX_ATTEMPTS, RETRY_KEYS, SHELLS, STEP_KEYS};
 use super::triggers::{
-    CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS, SCHEDULE_KEYS,
-    SECRET_KEYS,
+    CALLED_INPUT_KEYS, CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS,
+    SCHEDULE_KEYS, SECRET_KEYS,
 };
 use super::{ROOT_KEYS, SCOPES};
 use serde_json::{Map, Value as Json, json};
@@ -49,10 +49,11 @@ pub fn schema() -> Json {
             "type": "string",
             "anyOf": [{ "enum": SHELLS }, { "pattern": "\\{0\\}" }, { "pattern": "\\$\\{\\{" }],
         },
-        "unsupported": { "not": {}, "description": "GitHub knows it; Pawl does not carry it out yet." },
+        "unsupported": { "description": "GitHub knows it; see docs/compatibility.md for whether Pawl carries it out." },
+        "empty": { "enum": [null, "", [], {}] },
         "permissions": permissions(),
         "defaults": defaults(),
-        "job": mapping(JOB_KEYS, &["runs-on", "steps"], job),
+        "job": either_job(),
         "step": step(),
         "retry": mapping(RETRY_KEYS, &["attempts"], retry),
         "container": container(CONTAINER_KEYS),
@@ -146,7 +147,7 @@ fn job(key: &str) -> Json {
         }),
         "outputs" => json!({
             "type": ["object", "null"],
-            "propertyNames": one_of_ours("id"),
+            "propertyNames": { "pattern": "\\S" },
             "additionalProperties": one_of_ours("text"),
         }),
         "env" => one_of_ours("named-texts"),
@@ -165,6 +166,16 @@ fn job(key: &str) -> Json {
         "name" | "if" => one_of_ours("text"),
         _ => one_of_ours("unsupported"),
     }
+}
+
+/// A job with steps of its own, or one that calls a workflow.
+fn either_job() -> Json {
+    let mut schema = mapping(JOB_KEYS, &[], job);
+    schema["oneOf"] = json!([
+        { "required": ["runs-on", "steps"], "properties": { "uses": false, "with": false, "secrets": false } },
+        { "required": ["uses"], "properties": { "runs-on": false, "steps": false } },
+    ]);
+    schema
 }
 
 fn environment(key: &str) -> Json {
@@ -356,7 +367,7 @@ fn trigger_key(event: &Event, key: &str) -> Json {
     let named = |value: Json| {
         json!({
             "type": ["object", "null"],
-            "propertyNames": one_of_ours("id"),
+            "propertyNames": { "pattern": "\\S" },
             "additionalProperties": value,
         })
     };
@@ -366,7 +377,7 @@ fn trigger_key(event: &Event, key: &str) -> Json {
             json!({ "anyOf": [word, { "type": "array", "items": word }] })
         }
         "inputs" if event.name == "workflow_call" => {
-            let mut input = mapping(INPUT_KEYS, &["type"], input);
+            let mut input = mapping(CALLED_INPUT_KEYS, &["type"], input);
             input["properties"]["type"] = json!({ "enum": CALLED_INPUT_TYPES });
             named(input)
         }

@@ -135,10 +135,12 @@ impl StepList {
             let key = id.value.to_ascii_lowercase();
             if let Some(line) = self.seen.get(&key) {
                 let message = format!(
-                    "The identifier '{}' may not be used more than once within the same scope: first in line {line}",
+                    "The identifier '{}' may not be used more than once within the same scope.",
                     id.value
                 );
-                reader.error(Code::DuplicateId, id.span, message);
+                let help =
+                    format!("the first is in line {line}; upper and lower case are the same");
+                reader.error_with_help(Code::DuplicateId, id.span, message, help);
             } else {
                 self.seen.insert(key, id.span.line);
             }
@@ -231,35 +233,62 @@ fn action(
     known: &IndexMap<String, usize>,
     own: Option<&str>,
 ) -> Option<StepAction> {
-    match (fields.entry("run"), fields.entry("uses")) {
-        (Some(_), Some(uses)) => {
-            let message = "a step has either 'run' or 'uses', not both";
-            let help = "make two steps of it";
-            reader.error_with_help(Code::StepKind, uses.key_span, message, help);
-            None
-        }
-        (None, None) => controls::read(reader, fields, surroundings, known, own),
-        (Some(run), None) => {
+    match own_kind(fields) {
+        None => controls::read(reader, fields, surroundings, known, own),
+        Some(kind) => {
             misplaced(reader, fields, CONTROLS, "a step runs something, or waits, or cancels");
-            misplaced(reader, fields, &["with"], "'with' gives inputs to an action ('uses')");
-            self::run(reader, &run.value, fields, surroundings)
-        }
-        (None, Some(uses)) => {
-            misplaced(reader, fields, CONTROLS, "a step runs something, or waits, or cancels");
-            let keys = ["shell", "working-directory"];
-            misplaced(reader, fields, &keys, "it belongs to a script ('run')");
+            let (others, required, help) = match kind {
+                OwnKind::Script => {
+                    (ACTION_KEYS, "run", "'with' gives inputs to an action ('uses')")
+                }
+                OwnKind::Action => (SCRIPT_KEYS, "uses", "it belongs to a script ('run')"),
+            };
+            misplaced(reader, fields, others, help);
+            let Some(node) = fields.get(required) else {
+                let message = format!("Required property is missing: {required}");
+                let help = "a step runs a script ('run') or an action ('uses')";
+                reader.error_with_help(Code::StepKind, fields.node.span, message, help);
+                return None;
+            };
+            if kind == OwnKind::Script {
+                return self::run(reader, node, fields, surroundings);
+            }
             let with = arguments(reader, fields, surroundings.names());
-            let uses = self::uses(reader, &uses.value)?;
+            let uses = self::uses(reader, node)?;
             Some(StepAction::Uses { uses, with })
         }
     }
+}
+
+const SCRIPT_KEYS: &[&str] = &["run", "shell", "working-directory"];
+const ACTION_KEYS: &[&str] = &["uses", "with"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OwnKind {
+    Script,
+    Action,
+}
+
+/// What a step is by the first of its keys that only one kind has, as GitHub's reader decides.
+fn own_kind(fields: Fields<'_>) -> Option<OwnKind> {
+    fields.node.entries.iter().find_map(|entry| match entry.key.as_str() {
+        key if SCRIPT_KEYS.contains(&key) => Some(OwnKind::Script),
+        key if ACTION_KEYS.contains(&key) => Some(OwnKind::Action),
+        _ => None,
+    })
 }
 
 pub(super) fn misplaced(reader: &mut Reader<'_>, fields: Fields<'_>, keys: &[&str], help: &str) {
     for key in keys {
         if let Some(entry) = fields.entry(key) {
             let message = format!("Unexpected value '{key}'");
-            reader.error_with_help(Code::UnknownKey, entry.key_span, message, help);
+            let (code, help) = match *key {
+                "run" | "uses" => {
+                    (Code::StepKind, "a step has either 'run' or 'uses': make two steps of it")
+                }
+                _ => (Code::UnknownKey, help),
+            };
+            reader.error_with_help(code, entry.key_span, message, help);
         }
     }
 }
@@ -271,10 +300,8 @@ fn run(
     surroundings: Surroundings,
 ) -> Option<StepAction> {
     let names = surroundings.names();
-    let shell = fields.get("shell").and_then(|node| reader.non_empty(node));
-    if let Some(shell) = &shell {
-        check_shell(reader, &Some(shell.value.clone()), shell.span);
-    } else if surroundings == Surroundings::Composite {
+    let shell = fields.get("shell").and_then(|node| self::shell(reader, node, surroundings));
+    if surroundings == Surroundings::Composite {
         reader.required(fields, "shell");
     }
     let length = node.text.chars().count();
@@ -289,13 +316,36 @@ fn run(
     Some(StepAction::Run { script, node: node.clone(), shell, working_directory })
 }
 
+fn shell(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    surroundings: Surroundings,
+) -> Option<Spanned<String>> {
+    if node.text.contains("${{") {
+        let allowed = match surroundings {
+            Surroundings::Job => availability::JOB,
+            Surroundings::Composite => availability::COMPOSITE_STEP,
+        };
+        reader.template(node, allowed)?;
+        let help = "name the shell in each step, or in 'defaults' of the job";
+        reader.not_supported(node.span, "an expression in a step's 'shell'", help);
+        return None;
+    }
+    let mut shell = reader.non_empty(node)?;
+    check_shell(reader, &Some(shell.value.clone()), shell.span);
+    if SHELLS.contains(&shell.value.to_ascii_lowercase().as_str()) {
+        shell.value.make_ascii_lowercase();
+    }
+    Some(shell)
+}
+
 /// Shells that are named by a word.
 pub(super) const SHELLS: &[&str] = &["bash", "sh", "python", "pwsh", "powershell", "cmd"];
 
 /// Reports a shell that is neither known nor a command with `{0}`. `None` is one that is not known yet.
 pub(crate) fn check_shell(reader: &mut Reader<'_>, shell: &Option<String>, span: Span) {
     let Some(shell) = shell else { return };
-    if SHELLS.contains(&shell.as_str()) || shell.contains("{0}") {
+    if SHELLS.contains(&shell.to_ascii_lowercase().as_str()) || shell.contains("{0}") {
         return;
     }
     let message = format!("Invalid shell option '{}'", shorten(shell));
@@ -309,10 +359,8 @@ fn arguments(
     names: Allowed,
 ) -> IndexMap<String, Argument> {
     let mut with = IndexMap::new();
-    let Some(node) = fields.get("with").filter(|node| node.kind != Kind::Null) else {
-        return with;
-    };
-    for entry in reader.entries(node) {
+    let Some(node) = fields.get("with") else { return with };
+    for entry in reader.open_entries(node, names) {
         if let Some(value) = reader.template(&entry.value, names) {
             with.insert(entry.key.clone(), Argument { name_span: entry.key_span, value });
         }
@@ -325,7 +373,10 @@ fn uses(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<Uses>> {
     match parse_uses(&text.value) {
         Ok(uses) => Some(Spanned::new(uses, text.span)),
         Err(help) => {
-            let message = format!("'{}' names no action", shorten(&text.value));
+            let message = format!(
+                "Expected format {{owner}}/{{repo}}[/path]@{{ref}}. Actual '{}'",
+                shorten(&text.value)
+            );
             reader.error_with_help(Code::InvalidUses, text.span, message, help);
             None
         }
@@ -341,6 +392,8 @@ pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
             Ok(Uses::Docker(image.to_owned()))
         };
     }
+    let within = text.strip_prefix("$/").map(|path| format!("./{path}"));
+    let text = within.as_deref().unwrap_or(text);
     if text.starts_with("./") || text == "." {
         return match text.split('/').any(|part| part == "..") {
             true => Err("the folder must be inside the repository, without '..'".to_owned()),
@@ -357,7 +410,13 @@ pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
     let owner = parts.next().unwrap_or_default();
     let repository = parts.next().unwrap_or_default();
     let path = parts.next().unwrap_or_default().trim_matches('/');
-    let blank = |text: &str| text.is_empty() || text.contains(char::is_whitespace);
+    let blank = |text: &str| {
+        text.is_empty() || text.contains(|c: char| c.is_whitespace() || matches!(c, '@' | '$'))
+    };
+    if path.starts_with(".github/workflows/") {
+        let hint = "a reusable workflow is called by a job: 'jobs.ID.uses', not by a step";
+        return Err(hint.to_owned());
+    }
     let climbs = path.split('/').any(|part| part == "..");
     if blank(owner) || blank(repository) || blank(reference) || climbs {
         return Err(expected.to_owned());

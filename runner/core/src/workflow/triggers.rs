@@ -18,8 +18,10 @@ pub(super) struct Event {
 }
 
 const TYPES: &[&str] = &["types"];
-const PULL: &[&str] =
-    &["types", "branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"];
+const PULL: &[&str] = &["types", "branches", "branches-ignore", "paths", "paths-ignore"];
+/// Filters of `push`; other events that do not know them ignore them on GitHub.
+const FILTERS: &[&str] =
+    &["branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"];
 
 const fn event(
     name: &'static str,
@@ -51,6 +53,7 @@ const PULL_TYPES: &[&str] = &[
     "review_request_removed",
     "auto_merge_enabled",
     "auto_merge_disabled",
+    "stacked",
 ];
 const COMMENT_TYPES: &[&str] = &["created", "edited", "deleted"];
 const CARD_TYPES: &[&str] = &["created", "moved", "converted", "edited", "deleted"];
@@ -85,7 +88,7 @@ pub(super) const EVENTS: &[Event] = &[
     event("discussion_comment", TYPES, COMMENT_TYPES),
     event("fork", &[], &[]),
     event("gollum", &[], &[]),
-    event("image_version", &["names", "versions"], &[]),
+    event("image_version", &["types", "names", "versions"], &["created", "ready", "deleted"]),
     event("issue_comment", TYPES, COMMENT_TYPES),
     event(
         "issues",
@@ -107,6 +110,8 @@ pub(super) const EVENTS: &[Event] = &[
             "unlocked",
             "milestoned",
             "demilestoned",
+            "field_added",
+            "field_removed",
             "typed",
             "untyped",
         ],
@@ -124,11 +129,7 @@ pub(super) const EVENTS: &[Event] = &[
     event("pull_request_review", TYPES, &["submitted", "edited", "dismissed"]),
     event("pull_request_review_comment", TYPES, COMMENT_TYPES),
     event("pull_request_target", PULL, PULL_TYPES),
-    event(
-        "push",
-        &["branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore"],
-        &[],
-    ),
+    event("push", FILTERS, &[]),
     event("registry_package", TYPES, &["published", "updated"]),
     event(
         "release",
@@ -185,9 +186,9 @@ fn from_name(reader: &mut Reader<'_>, node: &Node) -> Option<Trigger> {
     let name = reader.non_empty(node)?;
     let event = find(reader, &name.value, name.span)?;
     if event.name == "schedule" {
-        let message = "Required property is missing: cron";
+        let message = "without a 'cron' line 'schedule' never starts a run";
         let help = "write 'on: {schedule: [{cron: \"0 3 * * *\"}]}'";
-        reader.error_with_help(Code::MissingKey, name.span, message, help);
+        reader.error_with_help(Code::IgnoredKey, name.span, message, help);
     }
     Some(Trigger::new(event.name, name.span))
 }
@@ -202,7 +203,7 @@ fn from_entry(reader: &mut Reader<'_>, entry: &Entry) -> Option<Trigger> {
     if entry.value.kind == Kind::Null {
         return Some(trigger);
     }
-    let fields = reader.fields(&entry.value, event.keys)?;
+    let fields = event_fields(reader, &entry.value, event)?;
     trigger.types = fields.get("types").map(|node| activity_types(reader, node, event));
     trigger.branches = filter(reader, fields, "branches");
     trigger.tags = filter(reader, fields, "tags");
@@ -222,6 +223,26 @@ fn from_entry(reader: &mut Reader<'_>, entry: &Entry) -> Option<Trigger> {
         trigger.secrets = secrets(reader, node);
     }
     Some(trigger)
+}
+
+/// The settings of an event. What GitHub reads over is a warning: a filter of other events, a key that nothing looks like.
+fn event_fields<'n>(reader: &mut Reader<'_>, node: &'n Node, event: &Event) -> Option<Fields<'n>> {
+    let is_plain = !matches!(event.name, "workflow_dispatch" | "workflow_call");
+    let ignored = |key: &str| match event.name {
+        "workflow_dispatch" => !suggestion(key, event.keys).starts_with("did you mean"),
+        _ => is_plain && FILTERS.contains(&key),
+    };
+    let mut known = event.keys.to_vec();
+    for entry in &node.entries {
+        let key = entry.key.as_str();
+        if !event.keys.contains(&key) && ignored(key) {
+            let message = format!("'{}' has no '{}': GitHub reads over it", event.name, key);
+            let help = "remove it: it filters nothing";
+            reader.error_with_help(Code::IgnoredKey, entry.key_span, message, help);
+            known.push(key);
+        }
+    }
+    reader.fields(node, &known)
 }
 
 fn activity_types(reader: &mut Reader<'_>, node: &Node, event: &Event) -> Vec<Spanned<String>> {
@@ -297,15 +318,15 @@ fn crons(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Spanned<String>> {
 fn inputs(reader: &mut Reader<'_>, node: &Node, event: &str) -> IndexMap<String, InputDeclaration> {
     let mut inputs = IndexMap::new();
     for entry in reader.entries(node) {
-        reader.id(&entry.key, entry.key_span, "input");
+        reader.name(entry);
         let declaration = input(reader, entry, event == "workflow_call");
         inputs.insert(entry.key.clone(), declaration);
     }
     inputs
 }
 
-pub(super) const INPUT_KEYS: &[&str] =
-    &["description", "deprecationMessage", "type", "required", "default", "options"];
+pub(super) const INPUT_KEYS: &[&str] = &["description", "type", "required", "default", "options"];
+pub(super) const CALLED_INPUT_KEYS: &[&str] = &["description", "type", "required", "default"];
 pub(super) const INPUT_TYPES: &[&str] = &["string", "boolean", "number", "choice", "environment"];
 pub(super) const CALLED_INPUT_TYPES: &[&str] = &["string", "boolean", "number"];
 pub(super) const OUTPUT_KEYS: &[&str] = &["description", "value"];
@@ -321,11 +342,20 @@ fn input(reader: &mut Reader<'_>, entry: &Entry, called: bool) -> InputDeclarati
     if entry.value.kind == Kind::Null && !called {
         return declaration;
     }
-    let Some(fields) = reader.fields(&entry.value, INPUT_KEYS) else { return declaration };
+    let keys = if called { CALLED_INPUT_KEYS } else { INPUT_KEYS };
+    let Some(fields) = reader.fields(&entry.value, keys) else { return declaration };
+    if let Some(node) = fields.get("description") {
+        reader.text(node);
+    }
     declaration.required = fields.get("required").and_then(|n| reader.flag(n)).unwrap_or(false);
     let kind = if called { reader.required(fields, "type") } else { fields.get("type") };
     if let Some(kind) = kind {
         declaration.kind = input_type(reader, kind, fields, called);
+    }
+    let is_choice = kind.is_some_and(|kind| kind.text == "choice");
+    if let Some(options) = fields.entry("options").filter(|_| !called && !is_choice) {
+        let message = "Input type is not 'choice', but 'options' is defined";
+        reader.error(Code::InvalidValue, options.key_span, message);
     }
     let allowed = if called { availability::RUN } else { availability::NOTHING };
     if let Some(node) = fields.get("default").filter(|node| node.kind != Kind::Null) {
@@ -343,6 +373,11 @@ fn input_type(reader: &mut Reader<'_>, node: &Node, fields: Fields<'_>, called: 
         "environment" if !called => InputType::Environment,
         "choice" if !called => {
             let options = match reader.required(fields, "options") {
+                Some(options) if options.kind == Kind::Seq && options.items.is_empty() => {
+                    let message = "Missing 'options' for choice input";
+                    reader.error(Code::MissingKey, options.span, message);
+                    Vec::new()
+                }
                 Some(options) if options.kind == Kind::Seq => reader.texts(options),
                 Some(options) => {
                     reader.wrong_type(options, "a sequence of strings");
@@ -375,7 +410,7 @@ fn default_fits(reader: &mut Reader<'_>, node: &Node, declaration: &InputDeclara
 fn outputs(reader: &mut Reader<'_>, node: &Node) -> Texts {
     let mut outputs = Texts::new();
     for entry in reader.entries(node) {
-        reader.id(&entry.key, entry.key_span, "output");
+        reader.name(entry);
         let Some(fields) = reader.fields(&entry.value, OUTPUT_KEYS) else { continue };
         let Some(value) = reader.required(fields, "value") else { continue };
         if let Some(value) = reader.template(value, availability::CALL_OUTPUT) {
