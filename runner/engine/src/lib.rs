@@ -9,6 +9,7 @@ mod effects;
 pub mod engine;
 pub mod error;
 mod facts;
+mod groups;
 mod inside;
 pub mod journal;
 mod lines;

@@ -2,10 +2,13 @@
 
 mod actions;
 mod background;
+mod calls;
 mod cancellation;
 mod checking;
 mod commands;
+mod concurrency;
 mod configuration;
+mod environments;
 mod evaluating;
 mod events;
 mod example;
@@ -19,3 +22,4 @@ mod schemas;
 mod scripts;
 mod secrets;
 mod terminal;
+mod triggering;
