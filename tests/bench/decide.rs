@@ -123,10 +123,12 @@ impl ActionRunner for NoActions {
 
 /// Carries the plan through: how long it took, and how many events there are in the journal.
 async fn carried(plan: Plan, folder: &Path) -> Outcome<(Duration, u64)> {
+    let journal = Arc::new(SqliteJournal::open(&folder.join("pawl.db"))?);
     let engine = Engine {
         executor: Arc::new(FakeWorld::new(|_| FakeStep::prints(&["hello"])).executor()),
         actions: Arc::new(NoActions),
-        journal: Arc::new(SqliteJournal::open(&folder.join("pawl.db"))?),
+        journal: journal.clone(),
+        groups: journal,
         clock: Arc::new(SystemClock),
         work: folder.join("work"),
         limits: Limits::default(),

@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show exactly what `run` would do
     Plan(RunArgs),
+    /// Say for each workflow and job why it would or would not run for an event
+    Explain(RunArgs),
     /// Run workflows
     Run(RunArgs),
     /// List runs, newest first
@@ -133,9 +135,21 @@ pub(crate) struct RunArgs {
     /// workflow's own that it listens to]
     #[arg(long, value_name = "NAME")]
     pub(crate) event: Option<String>,
-    /// The event's payload, a JSON file
-    #[arg(long, value_name = "JSON")]
+    /// The event's payload, a JSON file; what it does not say is made from the source tree
+    #[arg(long, visible_alias = "event-file", value_name = "JSON")]
     pub(crate) event_path: Option<PathBuf>,
+    /// The activity of the event, such as `labeled` for pull_request
+    #[arg(long = "type", value_name = "ACTIVITY")]
+    pub(crate) activity: Option<String>,
+    /// The branch or tag that the event is about [default: the checked-out one]
+    #[arg(long = "ref", visible_alias = "branch", value_name = "REF")]
+    pub(crate) reference: Option<String>,
+    /// The branch that a pull request goes to [default: the default branch]
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) base: Option<String>,
+    /// A path that the event changes; may be repeated [default: what git says]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) changed: Vec<String>,
     /// The source tree [default: the git work tree around this folder, else this folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
@@ -152,13 +166,14 @@ pub(crate) struct RunArgs {
     /// Check out the commit alone, without uncommitted changes and new files
     #[arg(long)]
     pub(crate) clean: bool,
-    /// A secret; may be repeated (`--secret K` takes the value of the variable K)
+    /// A secret; may be repeated (`--secret K` takes the value of the variable K, `--secret ENVIRONMENT:K=V` is for jobs of that
+    /// environment alone, and so in files)
     #[arg(long, value_name = "K=V")]
     pub(crate) secret: Vec<String>,
     /// A file of secrets, K=V lines
     #[arg(long, value_name = "F")]
     pub(crate) secret_file: Vec<PathBuf>,
-    /// A configuration variable (`vars`); may be repeated
+    /// A configuration variable (`vars`); may be repeated (`--var ENVIRONMENT:K=V` is for jobs of that environment alone)
     #[arg(long, value_name = "K=V")]
     pub(crate) var: Vec<String>,
     /// An environment variable of all jobs (`env`); may be repeated
@@ -380,7 +395,7 @@ impl Command {
         match self {
             Self::Init(args) => args.json,
             Self::Check(args) => args.json || args.format != CheckFormat::Human,
-            Self::Plan(args) | Self::Run(args) => args.json,
+            Self::Explain(args) | Self::Plan(args) | Self::Run(args) => args.json,
             Self::Runs(args) => args.json,
             Self::Logs(args) => args.json,
             Self::Replay(args) => args.json,

@@ -165,6 +165,7 @@ pub(crate) fn engine(
         executor: Arc::new(RoutedExecutor::new(Arc::new(docker), Arc::new(host))),
         actions: Arc::new(parts),
         journal: store.journal.clone(),
+        groups: store.journal.clone(),
         clock: Arc::new(SystemClock),
         work: store.folder.join("work"),
         limits,

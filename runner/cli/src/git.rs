@@ -1,31 +1,27 @@
 //! Facts about the user's source tree, asked of git itself. A folder without git is fine: the facts are then empty.
 
+use pawl_core::payload::NO_COMMIT;
+use pawl_core::trigger::{CommitFacts, GitFacts};
+use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What git says of a source tree.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tree {
-    /// Full commit id of HEAD, or empty.
-    pub(crate) sha: String,
-    /// Its parent's, or empty.
-    pub(crate) before: String,
-    /// Full ref of HEAD, such as `refs/heads/main`, or empty when detached.
-    pub(crate) reference: String,
-    /// Name of the default branch as far as it is known, else `main`.
-    pub(crate) default_branch: String,
-    /// `owner/name` of the remote `origin`, else the folder's name twice.
-    pub(crate) repository: String,
-    /// There are uncommitted changes.
-    pub(crate) is_dirty: bool,
-    /// Paths that the last commit changed; `None` outside a repository.
-    pub(crate) changed_paths: Option<Vec<String>>,
-    /// Message of the last commit.
-    pub(crate) message: String,
-    /// Its author.
-    pub(crate) author_name: String,
-    /// The author's address.
-    pub(crate) author_email: String,
+/// Most commits of an event that are looked at: what a payload of GitHub's holds at most.
+const MOST_COMMITS: &str = "2048";
+
+/// What is asked about a source tree.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Question<'a> {
+    /// Name of the event.
+    pub(crate) event: &'a str,
+    /// The ref that counts as checked out.
+    pub(crate) reference: Option<&'a str>,
+    /// The branch that a pull request goes to.
+    pub(crate) base: Option<&'a str>,
+    /// The payload that came with the event.
+    pub(crate) payload: &'a Json,
+    /// Paths that count as changed.
+    pub(crate) changed: &'a [String],
 }
 
 /// The top folder of the work tree around `folder`.
@@ -33,14 +29,13 @@ pub(crate) fn top(folder: &Path) -> Option<PathBuf> {
     git(folder, &["rev-parse", "--show-toplevel"]).map(PathBuf::from)
 }
 
-/// Asks git about the tree around `folder`.
-pub(crate) fn tree(folder: &Path) -> Tree {
+/// What git says of the tree around `folder`. Everything is empty outside of a repository.
+pub(crate) fn facts(folder: &Path, question: &Question<'_>) -> GitFacts {
     let ask = |arguments: &[&str]| git(folder, arguments);
     let log = |format: &str| ask(&["log", "-1", &format!("--format={format}")]).unwrap_or_default();
-    let changed = ask(&["diff-tree", "--no-commit-id", "--name-only", "-r", "--root", "HEAD"]);
     let default = ask(&["symbolic-ref", "--short", "refs/remotes/origin/HEAD"]);
     let default = default.and_then(|name| name.strip_prefix("origin/").map(str::to_owned));
-    Tree {
+    let mut facts = GitFacts {
         sha: ask(&["rev-parse", "--verify", "--quiet", "HEAD"]).unwrap_or_default(),
         before: ask(&["rev-parse", "--verify", "--quiet", "HEAD~1"]).unwrap_or_default(),
         reference: ask(&["symbolic-ref", "--quiet", "HEAD"]).unwrap_or_default(),
@@ -49,11 +44,177 @@ pub(crate) fn tree(folder: &Path) -> Tree {
         // Only the folder itself counts: it may be a part of a larger tree.
         is_dirty: ask(&["status", "--porcelain", "--", "."])
             .is_some_and(|changes| !changes.is_empty()),
-        changed_paths: changed.map(|paths| paths.lines().map(str::to_owned).collect()),
         message: log("%B"),
         author_name: log("%an"),
         author_email: log("%ae"),
+        base_branch: question.base.unwrap_or_default().to_owned(),
+        folder: folder.display().to_string(),
+        ..GitFacts::default()
+    };
+    if let Some(wanted) = question.reference {
+        facts.reference = full_reference(folder, wanted);
     }
+    facts.branch = facts.reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned();
+    take_payload(&mut facts, question.payload);
+    let range = range(folder, &facts, question);
+    facts.base_sha = if range.is_pull { range.from.clone() } else { String::new() };
+    facts.commits = commits(folder, &range);
+    facts.forced = !range.is_pull && is_forced(folder, &range);
+    facts.changed_paths = match question.changed {
+        [] => changed(folder, &range),
+        given => Some(given.to_vec()),
+    };
+    facts
+}
+
+/// The full name of a ref that the user names: a branch, unless only a tag has the name.
+fn full_reference(folder: &Path, wanted: &str) -> String {
+    if wanted.starts_with("refs/") {
+        return wanted.to_owned();
+    }
+    let exists = |full: &str| git(folder, &["rev-parse", "--verify", "--quiet", full]).is_some();
+    let (branch, tag) = (format!("refs/heads/{wanted}"), format!("refs/tags/{wanted}"));
+    if !exists(&branch) && exists(&tag) { tag } else { branch }
+}
+
+/// A payload knows its repository and commits better than this tree.
+fn take_payload(facts: &mut GitFacts, payload: &Json) {
+    let mut take = |pointer: &str, into: fn(&mut GitFacts) -> &mut String| {
+        let found = payload.pointer(pointer).and_then(Json::as_str);
+        if let Some(text) = found.filter(|text| !text.is_empty()) {
+            *into(facts) = text.to_owned();
+        }
+    };
+    take("/repository/full_name", |facts| &mut facts.repository);
+    take("/repository/default_branch", |facts| &mut facts.default_branch);
+    take("/pull_request/base/ref", |facts| &mut facts.base_branch);
+    take("/pull_request/head/ref", |facts| &mut facts.branch);
+    take("/head_commit/message", |facts| &mut facts.message);
+    take("/before", |facts| &mut facts.before);
+}
+
+/// The commits that an event is about.
+struct Range {
+    /// From here, without it; empty for everything.
+    from: String,
+    to: String,
+    /// A pull request: what counts is the way from where both parted.
+    is_pull: bool,
+}
+
+fn range(folder: &Path, facts: &GitFacts, question: &Question<'_>) -> Range {
+    let given = |pointer: &str| {
+        let found = question.payload.pointer(pointer).and_then(Json::as_str);
+        found.filter(|text| !text.is_empty()).map(str::to_owned)
+    };
+    let tip = |name: &str| git(folder, &["rev-parse", "--verify", "--quiet", name]);
+    if question.event.starts_with("pull_request") || question.event == "merge_group" {
+        let base = facts.base();
+        let to = given("/pull_request/head/sha").unwrap_or_else(|| facts.sha.clone());
+        let from = given("/pull_request/base/sha")
+            .or_else(|| tip(&format!("refs/remotes/origin/{base}")))
+            .or_else(|| tip(&format!("refs/heads/{base}")))
+            // On the base branch itself the last commit stands for the request.
+            .filter(|from| *from != to)
+            .unwrap_or_else(|| facts.before.clone());
+        return Range { from, to, is_pull: true };
+    }
+    let to = given("/after").unwrap_or_else(|| facts.sha.clone());
+    let is_new = facts.before.is_empty() || facts.before == NO_COMMIT;
+    let from = match is_new {
+        false => facts.before.clone(),
+        // A new branch is held against where it left the default branch, as on GitHub.
+        true => git(folder, &["merge-base", &facts.default_branch, &to])
+            .filter(|base| *base != to)
+            .unwrap_or_default(),
+    };
+    Range { from, to, is_pull: false }
+}
+
+impl Range {
+    fn words(&self, dots: &str) -> String {
+        match self.from.is_empty() {
+            true => self.to.clone(),
+            false => format!("{}{dots}{}", self.from, self.to),
+        }
+    }
+}
+
+fn is_forced(folder: &Path, range: &Range) -> bool {
+    let knows = |commit: &str| git(folder, &["cat-file", "-e", commit]).is_some();
+    let is_known = !range.from.is_empty() && knows(&range.from) && knows(&range.to);
+    is_known && git(folder, &["merge-base", "--is-ancestor", &range.from, &range.to]).is_none()
+}
+
+/// Pull requests by the three-dot difference, pushes by the two-dot one.
+fn changed(folder: &Path, range: &Range) -> Option<Vec<String>> {
+    if range.to.is_empty() {
+        return None;
+    }
+    let words = range.words(if range.is_pull { "..." } else { ".." });
+    let plain = ["-c", "core.quotePath=off"];
+    let arguments: Vec<&str> = match range.from.is_empty() {
+        true => vec!["diff-tree", "--no-commit-id", "--name-only", "-r", "--root", &words],
+        false => vec!["diff", "--name-only", "--no-renames", "--no-ext-diff", &words, "--"],
+    };
+    let paths = git(folder, &[&plain[..], &arguments].concat())?;
+    Some(paths.lines().map(str::to_owned).collect())
+}
+
+fn commits(folder: &Path, range: &Range) -> Vec<CommitFacts> {
+    if range.to.is_empty() {
+        return Vec::new();
+    }
+    // Fields end with 0x1f; a commit begins with 0x1e, and its paths follow.
+    let format = "--format=%x1e%H%x1f%T%x1f%B%x1f%cI%x1f%an%x1f%ae%x1f%cn%x1f%ce%x1f";
+    let words = range.words("..");
+    // Without a beginning only the last commit belongs to the event.
+    let most = if range.from.is_empty() { "1" } else { MOST_COMMITS };
+    let log = git(
+        folder,
+        &[
+            "-c",
+            "core.quotePath=off",
+            "log",
+            "--reverse",
+            "--name-status",
+            "--no-renames",
+            "--root",
+            "-n",
+            most,
+            format,
+            &words,
+            "--",
+        ],
+    );
+    let log = log.unwrap_or_default();
+    log.split('\u{1e}').skip(1).map(commit).collect()
+}
+
+fn commit(record: &str) -> CommitFacts {
+    let mut fields = record.split('\u{1f}');
+    let mut next = || fields.next().unwrap_or_default().trim().to_owned();
+    let mut facts = CommitFacts {
+        id: next(),
+        tree_id: next(),
+        message: next(),
+        timestamp: next(),
+        author_name: next(),
+        author_email: next(),
+        committer_name: next(),
+        committer_email: next(),
+        ..CommitFacts::default()
+    };
+    for line in next().lines() {
+        let Some((kind, path)) = line.split_once('\t') else { continue };
+        let paths = match kind {
+            "A" => &mut facts.added,
+            "D" => &mut facts.removed,
+            _ => &mut facts.modified,
+        };
+        paths.push(path.to_owned());
+    }
+    facts
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {

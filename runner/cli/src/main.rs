@@ -1,6 +1,7 @@
 //! The pawl binary: the command line and the composition root.
 
 mod args;
+mod calls;
 mod catalog;
 mod commands;
 mod compose;
@@ -94,6 +95,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Init(args) => commands::init::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Plan(args) => commands::plan::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Run(args) => commands::run::run(&args).await,
         Command::Runs(args) => commands::runs::run(&args).await,
         Command::Logs(args) => commands::logs::run(&args).await,

@@ -1,6 +1,7 @@
 //! From the command line to plans: reading files, asking git, choosing the workflows that listen.
 
 use crate::args::RunArgs;
+use crate::calls;
 use crate::catalog;
 use crate::configuration;
 use crate::error::{Class, CommandError};
@@ -12,9 +13,13 @@ use indexmap::IndexMap;
 use pawl_core::config::Config;
 use pawl_core::contexts::Secrets;
 use pawl_core::diagnostic::{self, Diagnostic};
+use pawl_core::explain::{WorkflowExplanation, explain};
+use pawl_core::payload::inferred;
 use pawl_core::plan::Plan;
-use pawl_core::planner::{LoadedAction, PlanOptions, folder_of, missing_actions, plan};
-use pawl_core::trigger::{GitFacts, TriggerEvent, matches};
+use pawl_core::planner::{
+    LoadedAction, PlanOptions, called_workflows, folder_of, missing_actions, plan_with_warnings,
+};
+use pawl_core::trigger::{TriggerEvent, matches};
 use pawl_core::workflow::{Workflow, parse};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -60,6 +65,21 @@ pub(crate) fn read(args: &RunArgs) -> Result<Order, CommandError> {
         plans.push(planned(args, source, &event, options.clone(), &folder)?);
     }
     Ok(Order { plans, event: event.name, actor: event.actor, secrets: Secrets(secrets), config })
+}
+
+/// What each workflow would do for the event, and the event's name.
+///
+/// # Errors
+/// Files that cannot be read, workflows that are faulty.
+pub(crate) fn explanations(
+    args: &RunArgs,
+) -> Result<(String, Vec<WorkflowExplanation>), CommandError> {
+    let folder = source_folder(args)?;
+    let sources = parsed(args, &folder)?;
+    let event = event(args, &folder, &sources)?;
+    let vars = pairs("--var", &args.var)?;
+    let one = |source: &Source| explain(&source.workflow, &event, &vars);
+    Ok((event.name.clone(), sources.iter().map(one).collect()))
 }
 
 /// The source tree: the named folder, else the top of the git work tree around the current one.
@@ -138,14 +158,30 @@ fn event(args: &RunArgs, folder: &Path, sources: &[Source]) -> Result<TriggerEve
         Some(path) => payload(path)?,
         None => Json::Null,
     };
-    let tree = git::tree(folder);
     let inputs = pairs("--input", &args.input)?;
-    let name = args.event.clone().unwrap_or_else(|| default_event(args, sources));
+    let name = match &args.event {
+        Some(name) => name.clone(),
+        None => inferred(&payload).map_or_else(|| default_event(args, sources), str::to_owned),
+    };
+    let question = git::Question {
+        event: &name,
+        reference: args.reference.as_deref(),
+        base: args.base.as_deref(),
+        payload: &payload,
+        changed: &args.changed,
+    };
+    let git = git::facts(folder, &question);
+    let sender = payload.pointer("/sender/login").and_then(Json::as_str);
+    let crons = sources.iter().flat_map(|source| source.workflow.trigger("schedule"));
+    let cron = crons.flat_map(|trigger| &trigger.crons).next().map(|cron| cron.value.clone());
     Ok(TriggerEvent {
+        actor: actor(args.actor.as_deref().or(sender)),
+        activity: args.activity.clone().unwrap_or_default(),
+        cron: cron.unwrap_or_default(),
+        workflow: String::new(),
         name,
         payload,
-        git: facts(tree, folder),
-        actor: actor(args.actor.as_deref()),
+        git,
         inputs,
         run_id: String::new(),
         run_number: 1,
@@ -175,23 +211,6 @@ fn default_event(args: &RunArgs, sources: &[Source]) -> String {
     match preferred.into_iter().find(|event| listens(event)) {
         Some(event) => event.to_owned(),
         None => first().map_or("push".to_owned(), |trigger| trigger.event.clone()),
-    }
-}
-
-fn facts(tree: git::Tree, folder: &Path) -> GitFacts {
-    GitFacts {
-        sha: tree.sha,
-        before: tree.before,
-        branch: tree.reference.strip_prefix("refs/heads/").unwrap_or_default().to_owned(),
-        reference: tree.reference,
-        default_branch: tree.default_branch,
-        repository: tree.repository,
-        message: tree.message,
-        author_name: tree.author_name,
-        author_email: tree.author_email,
-        changed_paths: tree.changed_paths,
-        folder: folder.display().to_string(),
-        is_dirty: tree.is_dirty,
     }
 }
 
@@ -236,6 +255,7 @@ fn options(
         images,
         builtins: catalog::builtins(),
         actions: IndexMap::new(),
+        workflows: IndexMap::new(),
         vars: pairs("--var", &args.var)?,
         outer_env: environment(&args.env_file, &args.env)?,
         secrets: secrets.keys().cloned().collect(),
@@ -254,11 +274,36 @@ fn planned(
     mut options: PlanOptions,
     folder: &Path,
 ) -> Result<Plan, CommandError> {
+    let overrides: Vec<(String, String)> = pairs("--action", &args.action)?.into_iter().collect();
+    let mut remote = |repository: &str, reference: &str| {
+        folder_of(&format!("{repository}@{reference}"), &overrides).map(PathBuf::from)
+    };
+    options.workflows = calls::load(&source.workflow, folder, &mut remote);
     options.actions = loaded_actions(args, &source.workflow, folder)?;
-    plan(&source.workflow, event, &options).or_else(|diagnostics| {
-        refuse(args, &[(diagnostics, source.text.clone())])?;
-        Err(CommandError::internal("a plan was refused without a reason"))
-    })
+    for called in called_workflows(&options.workflows) {
+        options.actions.extend(loaded_actions(args, &called, folder)?);
+    }
+    let (plan, diagnostics) = plan_with_warnings(&source.workflow, event, &options);
+    refuse(args, &by_file(diagnostics, source, &options))?;
+    plan.ok_or_else(|| CommandError::internal("a plan was refused without a reason"))
+}
+
+/// Findings beside the texts that they are about: the workflow's own, those of workflows that it calls, those of actions.
+fn by_file(
+    diagnostics: Vec<Diagnostic>,
+    source: &Source,
+    options: &PlanOptions,
+) -> Vec<(Vec<Diagnostic>, String)> {
+    let texts = options.workflows.values().map(|called| (&called.file, &called.text));
+    let texts = texts.chain(options.actions.values().map(|action| (&action.file, &action.text)));
+    let mut texts: IndexMap<&String, &String> = texts.collect();
+    texts.insert(&source.path, &source.text);
+    let mut found: IndexMap<String, Vec<Diagnostic>> = IndexMap::new();
+    for diagnostic in diagnostics {
+        found.entry(diagnostic.file.clone()).or_default().push(diagnostic);
+    }
+    let text = |file: &String| texts.get(file).map(|text| (*text).clone()).unwrap_or_default();
+    found.into_iter().map(|(file, found)| (found, text(&file))).collect()
 }
 
 fn loaded_actions(

@@ -1,7 +1,7 @@
 //! The exact command that repeats a run.
 
 use crate::order::EMPTY_IMAGE;
-use pawl_core::plan::Plan;
+use pawl_core::plan::{Plan, PlannedJob};
 use pawl_core::planner::HOST_LABEL;
 
 /// The command that makes the same plan from the same tree. Secrets are named, their values never shown.
@@ -25,7 +25,8 @@ pub(crate) fn command(plan: &Plan) -> String {
 /// `LABEL=IMAGE` for each label that the command line gave an image to.
 fn images(plan: &Plan) -> Vec<String> {
     let mut images = Vec::new();
-    for job in plan.jobs.iter().filter(|job| !job.has_container && job.image.is_literal()) {
+    let own = |job: &&PlannedJob| !job.is_call() && !job.has_container && job.image.is_literal();
+    for job in plan.all_jobs().into_iter().filter(own) {
         let image = job.image.source();
         let given = format!("{}={image}", job.runs_on.first().map_or("", String::as_str));
         if image != HOST_LABEL && image != EMPTY_IMAGE.1 && !images.contains(&given) {

@@ -1,11 +1,13 @@
 //! The contexts that expressions see at each place of a run: `github`, `env`, `steps`, `needs` and so on.
 
+use crate::call::SecretPassing;
 use crate::event::Conclusion;
 use crate::expr::{Condition, Contexts, Expr, Object, Status, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
 use crate::ports::ContainerFacts;
 use crate::state::{JobState, RunState};
+use crate::tree::Frame;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::path::Path;
@@ -91,6 +93,9 @@ pub struct EvaluationError {
 /// Folder of the workspace in a sandbox.
 pub const WORKSPACE: &str = "/github/workspace";
 
+/// File of the event's payload in a sandbox.
+pub(crate) const EVENT_FILE: &str = "/github/workflow/event.json";
+
 /// Folder for temporary files: the one that every sandbox has.
 pub(crate) const RUNNER_TEMP: &str = "/tmp";
 
@@ -111,20 +116,46 @@ fn object<V: Into<Json>>(entries: impl IntoIterator<Item = (String, V)>) -> Json
 }
 
 impl<'a> Scope<'a> {
-    /// Contexts of the plan as a whole: for workflow-level values and jobs that have not started.
-    fn base(&self) -> Object {
+    /// The workflow that this job belongs to.
+    pub fn frame(&self, job: &'a JobState) -> Frame<'a> {
+        Frame::of(self.state, self.plan, job)
+    }
+
+    /// The workflow that this job calls, or for `None` that of the run.
+    pub fn frame_of_caller(&self, caller: Option<&'a JobState>) -> Frame<'a> {
+        Frame::of_caller(self.state, self.plan, caller)
+    }
+
+    /// Contexts of a workflow as a whole: for workflow-level values and jobs that have not started.
+    fn base(&self, frame: Frame<'_>) -> Object {
         let mut values = Object::new();
         values.insert("github", Value::from(self.github()));
-        values.insert("inputs", Value::from(self.plan.inputs.clone()));
-        values.insert("vars", Value::from(object(self.plan.vars.clone())));
+        values.insert("inputs", Value::from(frame.inputs()));
+        values.insert("vars", Value::from(object(scoped(&self.plan.vars, None))));
         values
     }
 
     /// Contexts for a job's `if`, name and matrix, before it has instances.
-    pub fn job_condition(&self, job: &PlannedJob) -> Contexts<'a> {
-        let mut values = self.base();
-        values.insert("needs", Value::from(self.needs(job)));
-        Contexts { values, status: Some(self.ancestors_status(job)), ..Contexts::new() }
+    pub fn job_condition(&self, frame: Frame<'a>, job: &PlannedJob) -> Contexts<'a> {
+        let mut values = self.base(frame);
+        values.insert("needs", Value::from(self.needs(frame, job)));
+        Contexts { values, status: Some(self.ancestors_status(frame, job)), ..Contexts::new() }
+    }
+
+    /// Contexts for what is settled before an instance starts: its concurrency group, what it gives to a called workflow.
+    pub fn before_start(&self, planned: &PlannedJob, job: &'a JobState) -> Contexts<'a> {
+        let mut contexts = self.job_condition(self.frame(job), planned);
+        let matrix = Json::Object(job.instance.matrix.clone());
+        contexts.values.insert("matrix", Value::from(matrix));
+        contexts.values.insert("strategy", Value::from(self.strategy(planned, job)));
+        contexts
+    }
+
+    /// Contexts that defaults of a called workflow's inputs may see.
+    pub fn bare(&self) -> Contexts<'a> {
+        let mut values = self.base(self.frame_of_caller(None));
+        values.insert("inputs", Object::new());
+        Contexts { values, ..Contexts::new() }
     }
 
     /// True when steps are to be debugged: the secret or variable `ACTIONS_STEP_DEBUG` says so.
@@ -135,24 +166,77 @@ impl<'a> Scope<'a> {
     }
 
     /// Outputs of a workflow that was called, from those of its jobs. One that cannot be evaluated is empty, as on GitHub.
-    pub fn workflow_outputs(&self) -> IndexMap<String, String> {
+    /// `frame` is the called workflow.
+    pub fn workflow_outputs(&self, frame: Frame<'a>) -> IndexMap<String, String> {
         let one = |job: &PlannedJob| {
-            let result = self.result(&job.id).map_or("", Conclusion::as_github);
-            (job.id.clone(), json!({ "result": result, "outputs": self.outputs(&job.id) }))
+            let id = frame.id(&job.id);
+            let result = self.result(&id).map_or("", Conclusion::as_github);
+            (job.id.clone(), json!({ "result": result, "outputs": self.outputs(&id) }))
         };
-        let mut contexts = Contexts { values: self.base(), ..Contexts::new() };
-        contexts.values.insert("jobs", Value::from(object(self.plan.jobs.iter().map(one))));
-        let outputs = self.plan.outputs.iter();
+        let mut contexts = Contexts { values: self.base(frame), ..Contexts::new() };
+        contexts.values.insert("jobs", Value::from(object(frame.jobs().iter().map(one))));
+        let outputs = frame.outputs().iter();
         outputs
             .map(|(name, value)| (name.clone(), text(name, value, &contexts).unwrap_or_default()))
             .collect()
+    }
+
+    /// The secrets that the jobs of a workflow see: those of the run, or what the caller passes on.
+    ///
+    /// # Errors
+    /// An expression of the caller's `secrets` fails.
+    pub fn secrets(&self, frame: Frame<'a>) -> Result<IndexMap<String, String>, EvaluationError> {
+        let Some((caller, call)) = frame.caller else { return Ok(scoped(&self.secrets.0, None)) };
+        let outer = self.secrets(self.frame(caller))?;
+        let SecretPassing::Named(named) = &call.secrets else { return Ok(outer) };
+        let planned = self.state.planned(caller);
+        let planned = planned.ok_or_else(|| missing(&StepPath(Vec::new())))?;
+        let mut contexts = self.before_start(planned, caller);
+        contexts.values.insert("secrets", Value::from(object(outer.clone())));
+        let mut inner = IndexMap::new();
+        for (name, template) in named {
+            inner.insert(name.clone(), text(&format!("secrets.{name}"), template, &contexts)?);
+        }
+        // The token is every workflow's, however it is called.
+        let token = outer.get_key_value("GITHUB_TOKEN");
+        inner.extend(token.map(|(name, value)| (name.clone(), value.clone())));
+        Ok(inner)
+    }
+
+    /// Name of the job's environment; empty without one.
+    ///
+    /// # Errors
+    /// Its expression fails.
+    pub fn environment_name(
+        &self,
+        planned: &PlannedJob,
+        job: &'a JobState,
+    ) -> Result<String, EvaluationError> {
+        let Some(environment) = &planned.environment else { return Ok(String::new()) };
+        if environment.name.is_literal() {
+            return Ok(environment.name.source().to_owned());
+        }
+        text("environment", &environment.name, &self.before_start(planned, job))
+    }
+
+    /// The secrets of a job: its workflow's, and over them those of its environment.
+    fn job_secrets(
+        &self,
+        job: &'a JobState,
+        environment: &str,
+    ) -> Result<IndexMap<String, String>, EvaluationError> {
+        let mut secrets = self.secrets(self.frame(job))?;
+        if !environment.is_empty() {
+            secrets.extend(scoped(&self.secrets.0, Some(environment)));
+        }
+        Ok(secrets)
     }
 
     /// Contexts for what belongs to a job instance but not to one step: image, outputs, environment.
     pub fn job(
         &self,
         planned: &PlannedJob,
-        job: &JobState,
+        job: &'a JobState,
     ) -> Result<Contexts<'a>, EvaluationError> {
         self.job_with(planned, job, None, &WantedSteps::ALL)
     }
@@ -161,7 +245,7 @@ impl<'a> Scope<'a> {
     pub(crate) fn job_without_steps(
         &self,
         planned: &PlannedJob,
-        job: &JobState,
+        job: &'a JobState,
     ) -> Result<Contexts<'a>, EvaluationError> {
         self.job_with(planned, job, None, &WantedSteps::default())
     }
@@ -169,23 +253,32 @@ impl<'a> Scope<'a> {
     fn job_with(
         &self,
         planned: &PlannedJob,
-        job: &JobState,
+        job: &'a JobState,
         path: Option<&StepPath>,
         wanted: &WantedSteps<'_>,
     ) -> Result<Contexts<'a>, EvaluationError> {
+        let frame = self.frame(job);
+        let environment = self.environment_name(planned, job)?;
+        let secrets = self.job_secrets(job, &environment)?;
         let mut contexts = Contexts {
-            values: self.base(),
+            values: self.base(frame),
             status: Some(self.job_status(job, None, None)),
             ..Contexts::new()
         };
         let values = &mut contexts.values;
-        values.insert("needs", Value::from(self.needs(planned)));
+        if !environment.is_empty() {
+            let mut vars = scoped(&self.plan.vars, None);
+            vars.extend(scoped(&self.plan.vars, Some(&environment)));
+            values.insert("vars", Value::from(object(vars)));
+        }
+        values.insert("needs", Value::from(self.needs(frame, planned)));
         values.insert("matrix", Value::from(Json::Object(job.instance.matrix.clone())));
-        values.insert("strategy", Value::from(strategy(planned, job)));
+        values.insert("strategy", Value::from(self.strategy(planned, job)));
         values.insert("runner", Value::from(runner(self.is_debugging())));
         values.insert("job", Value::from(job_context(job, self.state)));
-        values.insert("github", Value::from(self.github_of_job(planned, job)));
-        values.insert("secrets", Value::from(object(self.secrets.0.clone())));
+        let token = secrets.get("GITHUB_TOKEN").map(String::as_str);
+        values.insert("github", Value::from(self.github_of_job(planned, job, token)));
+        values.insert("secrets", Value::from(object(secrets)));
         values.insert("steps", Value::from(steps(&planned.steps, job, None, wanted)));
         let env = self.job_env(planned, job, path, &contexts)?;
         contexts.values.insert("env", Value::from(object(env)));
@@ -202,9 +295,13 @@ impl<'a> Scope<'a> {
     }
 
     /// What this step, its groups and the environments around it look at.
-    fn wanted_steps<'b>(&'b self, planned: &'b PlannedJob, path: &StepPath) -> WantedSteps<'b> {
+    fn wanted_steps<'b>(
+        frame: Frame<'b>,
+        planned: &'b PlannedJob,
+        path: &StepPath,
+    ) -> WantedSteps<'b> {
         let mut wanted = WantedSteps::default();
-        wanted.add_all(self.plan.env.values().chain(planned.env.values()));
+        wanted.add_all(frame.env().values().chain(planned.env.values()));
         wanted.add_all(&planned.working_directory);
         let mut place = Some(path.clone());
         while let Some(path) = place {
@@ -220,15 +317,29 @@ impl<'a> Scope<'a> {
             return WORKSPACE.to_owned();
         }
         let key = JobKey::new(&job.id, job.instance.index);
-        self.workspaces.join(key.0).display().to_string()
+        self.workspaces.join(key.file_name()).display().to_string()
     }
 
-    fn github_of_job(&self, planned: &PlannedJob, job: &JobState) -> Json {
+    /// Where the event's payload is for the job's steps.
+    fn event_path(&self, planned: &PlannedJob) -> String {
+        if planned.image.source() != crate::planner::HOST_LABEL {
+            return EVENT_FILE.to_owned();
+        }
+        self.event_file().display().to_string()
+    }
+
+    /// The file of the event's payload on the runner's host.
+    pub(crate) fn event_file(&self) -> std::path::PathBuf {
+        self.workspaces.with_file_name("event.json")
+    }
+
+    fn github_of_job(&self, planned: &PlannedJob, job: &JobState, token: Option<&str>) -> Json {
         let mut github = self.github();
         if let Json::Object(map) = &mut github {
             map.insert("job".to_owned(), json!(planned.id));
+            map.insert("event_path".to_owned(), json!(self.event_path(planned)));
             map.insert("workspace".to_owned(), json!(self.workspace_of(planned, job)));
-            if let Some(token) = self.secrets.0.get("GITHUB_TOKEN") {
+            if let Some(token) = token {
                 map.insert("token".to_owned(), json!(token));
             }
         }
@@ -240,13 +351,13 @@ impl<'a> Scope<'a> {
     fn job_env(
         &self,
         planned: &PlannedJob,
-        job: &JobState,
+        job: &'a JobState,
         path: Option<&StepPath>,
         contexts: &Contexts<'_>,
     ) -> Result<IndexMap<String, String>, EvaluationError> {
         let mut env = self.plan.outer_env.clone();
         let mut contexts = contexts.clone();
-        for layer in [&self.plan.env, &planned.env] {
+        for layer in [self.frame(job).env(), &planned.env] {
             contexts.values.insert("env", Value::from(object(env.clone())));
             for (name, template) in layer {
                 env.insert(name.clone(), text(&format!("env.{name}"), template, &contexts)?);
@@ -261,12 +372,15 @@ impl<'a> Scope<'a> {
     pub fn step(
         &self,
         planned: &PlannedJob,
-        job: &JobState,
+        job: &'a JobState,
         path: &StepPath,
     ) -> Result<(Contexts<'a>, IndexMap<String, String>), EvaluationError> {
         let parent = path.parent();
         let mut contexts = match &parent {
-            None => self.job_with(planned, job, Some(path), &self.wanted_steps(planned, path))?,
+            None => {
+                let wanted = Self::wanted_steps(self.frame(job), planned, path);
+                self.job_with(planned, job, Some(path), &wanted)?
+            }
             Some(parent) => self.inside(planned, job, parent)?,
         };
         contexts.status = Some(self.job_status(job, parent.as_ref(), Some(path)));
@@ -283,7 +397,7 @@ impl<'a> Scope<'a> {
     pub fn inside(
         &self,
         planned: &PlannedJob,
-        job: &JobState,
+        job: &'a JobState,
         parent: &StepPath,
     ) -> Result<Contexts<'a>, EvaluationError> {
         let (outer, _) = self.step(planned, job, parent)?;
@@ -301,8 +415,9 @@ impl<'a> Scope<'a> {
             .values
             .insert("steps", Value::from(steps(inner, job, Some(parent), &WantedSteps::ALL)));
         // An action sees the secrets that its inputs are given, and no others.
+        let token = text_of(&contexts, "secrets", "GITHUB_TOKEN");
         contexts.values.insert("secrets", Object::new());
-        let mut github = self.github_of_job(planned, job);
+        let mut github = self.github_of_job(planned, job, token.as_deref());
         if let Json::Object(map) = &mut github {
             let path = crate::resolve::action_path(planned, folder);
             map.insert("action_path".to_owned(), json!(path));
@@ -312,10 +427,11 @@ impl<'a> Scope<'a> {
     }
 
     /// `needs`: the result and outputs of each job that this one needs.
-    fn needs(&self, job: &PlannedJob) -> Json {
-        let one = |id: &String| {
-            let result = self.result(id).map_or("", Conclusion::as_github);
-            (id.clone(), json!({ "result": result, "outputs": self.outputs(id) }))
+    fn needs(&self, frame: Frame<'_>, job: &PlannedJob) -> Json {
+        let one = |need: &String| {
+            let id = frame.id(need);
+            let result = self.result(&id).map_or("", Conclusion::as_github);
+            (need.clone(), json!({ "result": result, "outputs": self.outputs(&id) }))
         };
         object(job.needs.iter().map(one))
     }
@@ -342,7 +458,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Whether everything that the job needs, and what that needs, succeeded.
-    pub(crate) fn ancestors_status(&self, job: &PlannedJob) -> Status {
+    pub(crate) fn ancestors_status(&self, frame: Frame<'_>, job: &PlannedJob) -> Status {
         let mut success = true;
         let mut failure = false;
         let mut seen: Vec<&str> = Vec::new();
@@ -352,13 +468,23 @@ impl<'a> Scope<'a> {
                 continue;
             }
             seen.push(id);
-            let result = self.result(id);
+            let result = self.result(&frame.id(id));
             success &= result == Some(Conclusion::Success);
             failure |= matches!(result, Some(Conclusion::Failure | Conclusion::Lost));
-            open.extend(self.plan.job(id).iter().flat_map(|job| &job.needs).map(String::as_str));
+            open.extend(frame.job(id).iter().flat_map(|job| &job.needs).map(String::as_str));
         }
         let cancelled = self.state.cancel.is_some();
         Status { success: success && !cancelled, failure: failure && !cancelled, cancelled }
+    }
+
+    /// The `strategy` context of an instance.
+    fn strategy(&self, planned: &PlannedJob, job: &'a JobState) -> Json {
+        json!({
+            "fail-fast": self.fail_fast(planned, job),
+            "job-index": job.instance.index.unwrap_or(0),
+            "job-total": job.instance.total,
+            "max-parallel": self.max_parallel(planned, job).unwrap_or(job.instance.total),
+        })
     }
 
     fn job_status(
@@ -482,15 +608,6 @@ fn job_context(job: &JobState, state: &RunState) -> Json {
     context
 }
 
-fn strategy(planned: &PlannedJob, job: &JobState) -> Json {
-    json!({
-        "fail-fast": planned.fail_fast,
-        "job-index": job.instance.index.unwrap_or(0),
-        "job-total": job.instance.total,
-        "max-parallel": planned.max_parallel.map_or(job.instance.total, |most| most as usize),
-    })
-}
-
 fn runner(is_debugging: bool) -> Json {
     json!({
         "os": "Linux",
@@ -501,6 +618,27 @@ fn runner(is_debugging: bool) -> Json {
         "tool_cache": RUNNER_TOOL_CACHE,
         "debug": if is_debugging { "1" } else { "" },
     })
+}
+
+/// Values by name. Those of an environment have its name and a colon before their own (`production:TOKEN`) and are for its jobs
+/// alone.
+pub fn scoped(
+    all: &IndexMap<String, String>,
+    environment: Option<&str>,
+) -> IndexMap<String, String> {
+    let one = |(name, value): (&String, &String)| match (name.split_once(':'), environment) {
+        (None, None) => Some((name.clone(), value.clone())),
+        (Some((of, own)), Some(wanted)) if of.eq_ignore_ascii_case(wanted) => {
+            Some((own.to_owned(), value.clone()))
+        }
+        _ => None,
+    };
+    all.iter().filter_map(one).collect()
+}
+
+fn text_of(contexts: &Contexts<'_>, context: &str, name: &str) -> Option<String> {
+    let object = contexts.values.get(context).and_then(Value::as_object)?;
+    object.get(name).map(Value::to_text)
 }
 
 fn env_of(contexts: &Contexts<'_>) -> IndexMap<String, String> {

@@ -2,11 +2,15 @@
 
 mod background;
 
+use crate::calling;
 use crate::contexts::{EvaluationError, Scope, Secrets, is_step_cancelled, run_conclusion, text};
+use crate::environment::deployed;
 use crate::event::{Conclusion, RunEvent, StepEffects, UnixMs};
+use crate::group::GroupRequest;
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{JobInstance, PlannedJob, PlannedStep, StepKind};
 use crate::state::{JobPhase, JobState, RunState, StepPhase, StepState};
+use crate::tree::Frame;
 use indexmap::IndexMap;
 
 /// What the world is like when a decision is made.
@@ -24,11 +28,18 @@ pub struct Situation<'a> {
 
 /// Something that should happen now. `decide` is asked again after every batch of events and names what is still due, so
 /// whoever carries effects out records the event that makes an effect go away before or while doing it; only
-/// `StopStep`, `CloseJob` and `WakeAt` may come again and must be remembered by the caller.
+/// `StopStep`, `KillStep`, `CloseJob` and `WakeAt` may come again and must be remembered by the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Append this event: it follows from what is known and needs no doing.
     Record(RunEvent),
+    /// Append `GroupAsked`, then claim a place in the concurrency group: for a job, or for the run as a whole.
+    EnterGroup {
+        /// Which job.
+        job: Option<JobKey>,
+        /// What is asked for.
+        request: GroupRequest,
+    },
     /// Append `JobStarted`, then make the job's sandbox.
     OpenJob {
         /// Which job.
@@ -52,6 +63,15 @@ pub enum Effect {
         /// Which attempt.
         attempt: u32,
     },
+    /// Kill a running step: the time that the cancellation may take is over.
+    KillStep {
+        /// Which job.
+        job: JobKey,
+        /// Which step.
+        step: StepPath,
+        /// Which attempt.
+        attempt: u32,
+    },
     /// End the job's sandbox, then append `JobClosed`.
     CloseJob {
         /// Which job.
@@ -66,6 +86,9 @@ pub fn decide(state: &RunState, situation: &Situation<'_>) -> Vec<Effect> {
     let Some(plan) = &state.plan else { return Vec::new() };
     let scope = Scope { state, plan, secrets: situation.secrets, workspaces: situation.workspaces };
     let mut effects = Vec::new();
+    if let Some(asking) = calling::group_of_run(state, plan) {
+        return asking;
+    }
     if state.conclusion.is_none() {
         expand_matrices(&scope, &mut effects);
         let busy = |job: &JobState| matches!(job.phase, JobPhase::Opening | JobPhase::Running);
@@ -84,29 +107,36 @@ pub fn decide(state: &RunState, situation: &Situation<'_>) -> Vec<Effect> {
 }
 
 fn is_everything_over(scope: &Scope<'_>) -> bool {
-    scope.plan.jobs.iter().all(|job| scope.state.is_job_over(&job.id))
+    scope.state.unexpanded().next().is_none()
+        && scope.state.jobs.values().all(|job| job.phase == JobPhase::Finished)
         && scope.state.jobs.values().all(|job| job.closed)
 }
 
 fn expand_matrices(scope: &Scope<'_>, effects: &mut Vec<Effect>) {
-    for job in scope.plan.jobs.iter().filter(|job| job.instances.is_none()) {
-        let is_expanded = scope.state.instances(&job.id).next().is_some();
-        if is_expanded || !are_needs_over(scope, job) {
+    for (id, caller, job) in scope.state.unexpanded() {
+        let frame = scope.frame_of_caller(caller);
+        if !are_needs_over(scope, frame, job) {
             continue;
         }
-        let instances = expanded(scope, job);
-        effects.push(Effect::Record(RunEvent::JobExpanded { id: job.id.clone(), instances }));
+        let instances = expanded(scope, frame, caller, job);
+        effects.push(Effect::Record(RunEvent::JobExpanded { id: id.to_owned(), instances }));
     }
 }
 
 /// The instances of a job whose matrix was not known before the run. A job that will not run, or whose matrix cannot be
 /// evaluated, has one instance, which `decide_job` then skips or fails.
-fn expanded(scope: &Scope<'_>, job: &PlannedJob) -> Vec<JobInstance> {
+fn expanded(
+    scope: &Scope<'_>,
+    frame: Frame<'_>,
+    caller: Option<&JobState>,
+    job: &PlannedJob,
+) -> Vec<JobInstance> {
     let single = JobInstance { index: None, total: 1, matrix: serde_json::Map::new() };
-    if !matches!(job_condition(scope, job), Ok(true)) {
+    let is_stopped = caller.is_some_and(|caller| caller.cancel.is_some());
+    if is_stopped || !matches!(job_condition(scope, frame, job), Ok(true)) {
         return vec![single];
     }
-    match deferred_matrix(scope, job) {
+    match deferred_matrix(scope, frame, job) {
         Ok(instances) => instances,
         Err(_) => vec![single],
     }
@@ -114,22 +144,30 @@ fn expanded(scope: &Scope<'_>, job: &PlannedJob) -> Vec<JobInstance> {
 
 fn deferred_matrix(
     scope: &Scope<'_>,
+    frame: Frame<'_>,
     job: &PlannedJob,
 ) -> Result<Vec<JobInstance>, EvaluationError> {
     let error = |message: String| EvaluationError { key: "strategy.matrix".to_owned(), message };
     let Some(template) = &job.matrix else { return Ok(Vec::new()) };
-    let value = template.evaluate(&scope.job_condition(job)).map_err(|e| error(e.to_string()))?;
+    let value =
+        template.evaluate(&scope.job_condition(frame, job)).map_err(|e| error(e.to_string()))?;
     crate::matrix::instances(&serde_json::Value::from(&value)).map_err(error)
 }
 
-fn are_needs_over(scope: &Scope<'_>, job: &PlannedJob) -> bool {
-    job.needs.iter().all(|id| scope.state.is_job_over(id))
+fn are_needs_over(scope: &Scope<'_>, frame: Frame<'_>, job: &PlannedJob) -> bool {
+    job.needs.iter().all(|id| scope.state.is_job_over(&frame.id(id)))
 }
 
-fn job_condition(scope: &Scope<'_>, job: &PlannedJob) -> Result<bool, EvaluationError> {
+fn job_condition(
+    scope: &Scope<'_>,
+    frame: Frame<'_>,
+    job: &PlannedJob,
+) -> Result<bool, EvaluationError> {
     // Most jobs have no condition: then no context is built.
-    let Some(condition) = &job.condition else { return Ok(scope.ancestors_status(job).success) };
-    let result = condition.holds(&scope.job_condition(job));
+    let Some(condition) = &job.condition else {
+        return Ok(scope.ancestors_status(frame, job).success);
+    };
+    let result = condition.holds(&scope.job_condition(frame, job));
     result.map_err(|error| EvaluationError { key: "if".to_owned(), message: error.to_string() })
 }
 
@@ -145,6 +183,7 @@ fn decide_job(
     match job.phase {
         JobPhase::Waiting => waiting_job(scope, planned, key, job, room, effects),
         JobPhase::Opening => {}
+        JobPhase::Calling => calling::decide(scope, key, job, effects),
         JobPhase::Running => running_job(scope, situation, planned, key, job, effects),
         JobPhase::Finished => fail_siblings(scope, planned, key, job, effects),
     }
@@ -158,23 +197,51 @@ fn waiting_job(
     room: &mut usize,
     effects: &mut Vec<Effect>,
 ) {
-    if !are_needs_over(scope, planned) {
+    let frame = scope.frame(job);
+    if !are_needs_over(scope, frame, planned) {
         return;
     }
-    if let Some(reason) = &job.cancel {
+    if let Some(reason) = job.cancel.as_ref().or(calling::cancelled_before_begin(scope)) {
         return effects.push(end_of_job(key, Conclusion::Cancelled, Some(reason.clone())));
     }
-    match job_condition(scope, planned) {
+    match job_condition(scope, frame, planned) {
         Err(error) => effects.push(end_of_job(key, Conclusion::Failure, Some(error.to_string()))),
-        Ok(false) => effects.push(not_run(scope, planned, key)),
+        Ok(false) => effects.push(not_run(scope, planned, key, job)),
         Ok(true) if planned.instances.is_none() && job.instance.index.is_none() => {
-            matrix_failure(scope, planned, key, effects);
+            matrix_failure(scope, planned, key, job, effects);
         }
-        Ok(true) if *room > 0 && has_parallel_room(scope, planned, effects) => {
-            *room -= 1;
-            effects.push(Effect::OpenJob { job: key.clone() });
+        Ok(true) if has_parallel_room(scope, planned, job, effects) => {
+            start_job(scope, planned, key, job, room, effects);
         }
         Ok(true) => {}
+    }
+}
+
+/// Everything that the job waits for is over: its concurrency groups come next, then room for a sandbox, or the call.
+fn start_job(
+    scope: &Scope<'_>,
+    planned: &PlannedJob,
+    key: &JobKey,
+    job: &JobState,
+    room: &mut usize,
+    effects: &mut Vec<Effect>,
+) {
+    if let Err(error) = scope.check_late(planned, job) {
+        return effects.push(end_of_job(key, Conclusion::Failure, Some(error.to_string())));
+    }
+    match calling::next_group(scope, planned, key, job) {
+        Err(error) => {
+            return effects.push(end_of_job(key, Conclusion::Failure, Some(error.to_string())));
+        }
+        Ok(calling::NextGroup::Wait) => return,
+        Ok(calling::NextGroup::Do(effect)) => return effects.push(effect),
+        Ok(calling::NextGroup::Done) => {}
+    }
+    if planned.is_call() {
+        effects.push(calling::call(scope, planned, key, job));
+    } else if *room > 0 {
+        *room -= 1;
+        effects.push(Effect::OpenJob { job: key.clone() });
     }
 }
 
@@ -182,20 +249,23 @@ fn matrix_failure(
     scope: &Scope<'_>,
     planned: &PlannedJob,
     key: &JobKey,
+    job: &JobState,
     effects: &mut Vec<Effect>,
 ) {
-    let reason = match deferred_matrix(scope, planned) {
+    let reason = match deferred_matrix(scope, scope.frame(job), planned) {
         Err(error) => error.to_string(),
         Ok(_) => "the matrix has no instance".to_owned(),
     };
     effects.push(end_of_job(key, Conclusion::Failure, Some(reason)));
 }
 
-fn not_run(scope: &Scope<'_>, planned: &PlannedJob, key: &JobKey) -> Effect {
+fn not_run(scope: &Scope<'_>, planned: &PlannedJob, key: &JobKey, job: &JobState) -> Effect {
     if scope.state.cancel.is_some() {
         return end_of_job(key, Conclusion::Cancelled, scope.state.cancel.clone());
     }
-    let blamed = planned.needs.iter().find(|id| scope.result(id) != Some(Conclusion::Success));
+    let frame = scope.frame(job);
+    let succeeded = |id: &&String| scope.result(&frame.id(id)) == Some(Conclusion::Success);
+    let blamed = planned.needs.iter().find(|id| !succeeded(id));
     let reason = match (&planned.condition, blamed) {
         (None, Some(id)) => format!("job {id}, which it needs, did not succeed"),
         _ => "its condition is false".to_owned(),
@@ -203,27 +273,43 @@ fn not_run(scope: &Scope<'_>, planned: &PlannedJob, key: &JobKey) -> Effect {
     end_of_job(key, Conclusion::Skipped, Some(reason))
 }
 
-fn end_of_job(key: &JobKey, conclusion: Conclusion, reason: Option<String>) -> Effect {
+pub(crate) fn end_of_job(key: &JobKey, conclusion: Conclusion, reason: Option<String>) -> Effect {
     Effect::Record(RunEvent::JobFinished {
         job: key.clone(),
         conclusion,
         tolerated: false,
         outputs: IndexMap::new(),
+        environment: None,
         reason,
     })
 }
 
-fn has_parallel_room(scope: &Scope<'_>, planned: &PlannedJob, effects: &[Effect]) -> bool {
-    let Some(most) = planned.max_parallel else { return true };
-    let busy = |job: &JobState| matches!(job.phase, JobPhase::Opening | JobPhase::Running);
-    let running = scope.state.instances(&planned.id).filter(|(_, job)| busy(job)).count();
+/// `max-parallel`: an instance that has asked for its concurrency group counts, too.
+fn has_parallel_room(
+    scope: &Scope<'_>,
+    planned: &PlannedJob,
+    job: &JobState,
+    effects: &[Effect],
+) -> bool {
+    if job.instance.total < 2 || !job.groups.is_empty() {
+        return true;
+    }
+    let Some(most) = scope.max_parallel(planned, job) else { return true };
+    let busy = |job: &JobState| match job.phase {
+        JobPhase::Waiting => !job.groups.is_empty(),
+        JobPhase::Opening | JobPhase::Calling | JobPhase::Running => true,
+        JobPhase::Finished => false,
+    };
+    let running = scope.state.instances(&job.id).filter(|(_, job)| busy(job)).count();
     let opening = effects.iter().filter(|effect| match effect {
-        Effect::OpenJob { job } => {
-            scope.state.jobs.get(job).is_some_and(|job| job.id == planned.id)
+        Effect::OpenJob { job: key }
+        | Effect::EnterGroup { job: Some(key), .. }
+        | Effect::Record(RunEvent::JobCalled { job: key, .. }) => {
+            scope.state.jobs.get(key).is_some_and(|other| other.id == job.id)
         }
         _ => false,
     });
-    running + opening.count() < most as usize
+    running + opening.count() < most
 }
 
 /// `fail-fast`: when an instance failed, its siblings must stop.
@@ -235,10 +321,10 @@ fn fail_siblings(
     effects: &mut Vec<Effect>,
 ) {
     let failed = job.conclusion == Some(Conclusion::Failure) && !job.tolerated;
-    if !failed || !planned.fail_fast || job.instance.total < 2 {
+    if !failed || job.instance.total < 2 || !scope.fail_fast(planned, job) {
         return;
     }
-    for (sibling, state) in scope.state.instances(&planned.id) {
+    for (sibling, state) in scope.state.instances(&job.id) {
         if state.phase == JobPhase::Finished || state.cancel.is_some() {
             continue;
         }
@@ -252,7 +338,7 @@ fn fail_siblings(
     }
 }
 
-fn cancels(effect: &Effect, wanted: &JobKey) -> bool {
+pub(crate) fn cancels(effect: &Effect, wanted: &JobKey) -> bool {
     matches!(effect, Effect::Record(RunEvent::JobCancelRequested { job, .. }) if job == wanted)
 }
 
@@ -264,17 +350,67 @@ fn running_job(
     job: &JobState,
     effects: &mut Vec<Effect>,
 ) {
-    let deadline = job.started_ms.saturating_add_unsigned(planned.timeout_ms);
+    let (timeout_ms, cancel_timeout_ms) = scope.limits_ms(planned, job);
+    let deadline = job.started_ms.saturating_add_unsigned(timeout_ms);
     if job.cancel.is_none() {
         if situation.now_ms >= deadline {
             let reason =
-                format!("the job's time limit of {} s is over", planned.timeout_ms as f64 / 1000.0);
+                format!("the job's time limit of {} s is over", timeout_ms as f64 / 1000.0);
             return effects
                 .push(Effect::Record(RunEvent::JobCancelRequested { job: key.clone(), reason }));
         }
         effects.push(Effect::WakeAt(deadline));
     }
-    go_on(&Walk { scope, situation, planned, key, job }, effects);
+    let walk = Walk { scope, situation, planned, key, job };
+    if let Some(since) = cancelled_since(scope.state, job) {
+        let last = since.saturating_add_unsigned(cancel_timeout_ms);
+        if situation.now_ms >= last {
+            return cut_short(&walk, effects);
+        }
+        effects.push(Effect::WakeAt(last));
+    }
+    go_on(&walk, effects);
+}
+
+/// Since when the job is to stop.
+fn cancelled_since(state: &RunState, job: &JobState) -> Option<UnixMs> {
+    let of_run = state.cancel.is_some().then_some(state.cancel_ms);
+    let of_job = job.cancel.is_some().then_some(job.cancel_ms);
+    // The run's cancellation does not concern a job that was started after it (`if: always()`).
+    let of_run = of_run.filter(|_| job.started_ms <= state.cancel_ms);
+    of_run.into_iter().chain(of_job).min()
+}
+
+/// The time that a cancellation may take is over: what runs is killed, and nothing starts any more.
+fn cut_short(walk: &Walk<'_>, effects: &mut Vec<Effect>) {
+    let has_process = |path: &StepPath| {
+        let step = walk.planned.step(path);
+        step.is_some_and(|step| {
+            matches!(step.kind, StepKind::Run { .. } | StepKind::Builtin { .. })
+        })
+    };
+    let runs = |step: &StepState| matches!(step.phase, StepPhase::Intended | StepPhase::Running);
+    let open = walk.job.open_steps();
+    let running: Vec<_> = open.filter(|(path, step)| runs(step) && has_process(path)).collect();
+    for (path, step) in &running {
+        let (job, step_path) = (walk.key.clone(), (*path).clone());
+        effects.push(Effect::KillStep { job, step: step_path, attempt: step.attempt });
+    }
+    if !running.is_empty() {
+        return;
+    }
+    let open: Vec<StepPath> = walk.job.open_steps().map(|(path, _)| path.clone()).collect();
+    if let Some(path) = open.last() {
+        let reason = "the time that a cancellation may take is over".to_owned();
+        let mut end = end_of_step(walk, path, Conclusion::Cancelled, Some(reason));
+        let attempt = walk.job.steps.get(path).map_or(0, |step| step.attempt);
+        if let Effect::Record(RunEvent::StepFinished { attempt: of_end, .. }) = &mut end {
+            *of_end = attempt;
+        }
+        return effects.push(end);
+    }
+    let reason = walk.job.cancel.clone().or(walk.scope.state.cancel.clone());
+    effects.push(end_of_job(walk.key, Conclusion::Cancelled, reason));
 }
 
 /// Number of the event that cancelled the job; 0 when none did. A step from before it is stopped, one that started
@@ -532,7 +668,7 @@ fn finish_job(walk: &Walk<'_>) -> Effect {
     let contexts = walk.scope.job(walk.planned, walk.job);
     let mut reason = walk.job.cancel.clone();
     let mut outputs = IndexMap::new();
-    let mut is_tolerated = false;
+    let (mut is_tolerated, mut environment) = (false, None);
     match contexts {
         Err(error) => (conclusion, reason) = (Conclusion::Failure, Some(error.to_string())),
         Ok(contexts) => {
@@ -544,6 +680,7 @@ fn finish_job(walk: &Walk<'_>) -> Effect {
                     }
                 }
             }
+            environment = deployed(walk.scope, walk.planned, walk.job, &contexts);
             let tolerate = walk.planned.continue_on_error.as_ref();
             is_tolerated = conclusion == Conclusion::Failure
                 && tolerate.is_some_and(|template| is_true(template, &contexts));
@@ -554,6 +691,7 @@ fn finish_job(walk: &Walk<'_>) -> Effect {
         conclusion,
         tolerated: is_tolerated,
         outputs,
+        environment,
         reason,
     })
 }

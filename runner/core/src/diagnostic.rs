@@ -137,6 +137,20 @@ codes! {
     StepKind => "step-kind", Error;
     /// A `uses` that is neither a built-in, nor a path, nor `OWNER/REPO@REF`, nor an image.
     InvalidUses => "invalid-uses", Error;
+    /// A job calls a workflow that is not there.
+    UnknownWorkflow => "unknown-workflow", Error;
+    /// A job calls a workflow that cannot be called.
+    InvalidCall => "invalid-call", Error;
+    /// Workflows call each other deeper than GitHub allows, or in a circle, or give too many jobs.
+    CallDepth => "call-depth", Error;
+    /// A call gives a secret that the called workflow does not declare.
+    UnknownSecret => "unknown-secret", Error;
+    /// A call lacks a secret that the called workflow requires.
+    MissingSecret => "missing-secret", Error;
+    /// A called workflow asks for more permissions than its caller grants.
+    ExcessPermission => "excess-permission", Error;
+    /// An expression reads a property that the event's payload does not have.
+    MissingProperty => "missing-property", Warning;
     /// A shell that Pawl does not know and that is no command with `{0}`.
     InvalidShell => "invalid-shell", Error;
     /// An option of a container that would open its sandbox, or that Pawl does not know.

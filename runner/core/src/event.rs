@@ -1,5 +1,6 @@
 //! The one closed event enum. Everything that the outside learns about a run is a fold over it.
 
+use crate::group::GroupRequest;
 use crate::ids::{JobKey, RunId, StepPath};
 use crate::matcher::MatcherChange;
 use crate::plan::{JobInstance, Plan};
@@ -127,6 +128,18 @@ pub struct StepEffects {
     pub report: serde_json::Value,
 }
 
+/// The environment of a job that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// Its name.
+    pub name: String,
+    /// Where it can be looked at; `None` when no address is given, or the address holds a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// False for `deployment: false`: the job only uses the environment's secrets and variables.
+    pub deployment: bool,
+}
+
 /// Everything that can happen to a run. `job` is the instance's key; `attempt` counts from 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -153,6 +166,30 @@ pub enum RunEvent {
         id: String,
         /// Its instances.
         instances: Vec<JobInstance>,
+    },
+    /// The job calls a workflow, whose jobs are part of the run from now on.
+    JobCalled {
+        /// Which job.
+        job: JobKey,
+        /// The values of the called workflow's inputs.
+        #[serde(default)]
+        inputs: serde_json::Map<String, serde_json::Value>,
+    },
+    /// The run, or a job of it, wants to be in a concurrency group.
+    GroupAsked {
+        /// Which job; `None` for the run as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobKey>,
+        /// What it asks for.
+        request: GroupRequest,
+    },
+    /// It is in its group: nobody else of the group runs.
+    GroupEntered {
+        /// Which job; `None` for the run as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobKey>,
+        /// The group's name.
+        group: String,
     },
     /// The job's sandbox is about to be made.
     JobStarted {
@@ -275,6 +312,9 @@ pub enum RunEvent {
         /// The job's outputs.
         #[serde(default)]
         outputs: IndexMap<String, String>,
+        /// The environment that it deployed to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        environment: Option<Deployed>,
         /// Why it was skipped or failed, in words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,

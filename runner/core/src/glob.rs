@@ -214,6 +214,18 @@ fn class(
     Ok((Set::Class(ranges), at))
 }
 
+/// The pattern of a list that decides about a text: the last one that matches.
+pub fn deciding_pattern<'a>(
+    patterns: impl IntoIterator<Item = &'a str>,
+    text: &str,
+) -> Option<&'a str> {
+    let matches = |pattern: &&str| {
+        let bare = pattern.strip_prefix('!').unwrap_or(pattern);
+        Glob::parse(bare).is_ok_and(|glob| glob.matches(text))
+    };
+    patterns.into_iter().filter(matches).last()
+}
+
 /// Whether a list of patterns takes a text: the last pattern that matches decides, and one with a leading `!` takes it out
 /// again. A pattern that cannot be read matches nothing (reading the workflow has reported it).
 pub fn matches_list<'a>(patterns: impl IntoIterator<Item = &'a str>, text: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Names of runs, jobs and steps. All are deterministic, so that starting twice finds the first.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Name of one run, unique in a store and sortable by time, such as `20261123-165512-k3f9q2`.
@@ -9,8 +10,8 @@ use std::fmt;
 #[serde(transparent)]
 pub struct RunId(pub String);
 
-/// Name of one job instance inside a run: the job's id, and for a matrix instance `~` and its index
-/// (`test~3`).
+/// Name of one job instance inside a run: the job's id, and for a matrix instance `~` and its index (`test~3`). A job of a
+/// called workflow has its caller's key and a dot before it (`deploy~0.test~3`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobKey(pub String);
@@ -22,6 +23,23 @@ impl JobKey {
             None => Self(id.to_owned()),
             Some(index) => Self(format!("{id}~{index}")),
         }
+    }
+
+    /// A name for files of the job: the key, cut short with a digest where nested calls make it longer than a file system takes.
+    pub fn file_name(&self) -> String {
+        const LONGEST: usize = 150;
+        if self.0.len() <= LONGEST {
+            return self.0.clone();
+        }
+        let digest = Sha256::digest(self.0.as_bytes());
+        let digest: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        // Keys are ASCII: ids are, and so is what joins them.
+        format!("{}-{digest}", self.0.get(..100).unwrap_or_default())
+    }
+
+    /// Id of the job `id` of the workflow that this job calls.
+    pub fn called(&self, id: &str) -> String {
+        format!("{}.{id}", self.0)
     }
 }
 
@@ -91,9 +109,10 @@ pub struct JobUid {
 }
 
 impl JobUid {
-    /// A name that a container or a folder may have: `pawl-RUN-JOB`, with `~` and `_` replaced.
+    /// A name that a container or a folder may have: `pawl-RUN-JOB`, with `.`, `~` and `_` replaced.
     pub fn container_name(&self) -> String {
-        format!("pawl-{}-{}", self.run.0, self.job.0.replace('~', ".m").replace('_', "-u"))
+        let job = self.job.file_name().replace('.', ".c").replace('~', ".m").replace('_', "-u");
+        format!("pawl-{}-{job}", self.run.0)
     }
 }
 

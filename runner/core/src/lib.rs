@@ -2,6 +2,8 @@
 //!
 //! Nothing here does I/O, knows tokio, looks at a clock or reads the environment: everything comes in as a value.
 
+pub mod call;
+mod calling;
 pub mod check;
 pub mod commands;
 pub mod config;
@@ -9,13 +11,20 @@ pub mod container;
 pub mod contexts;
 pub mod decide;
 pub mod diagnostic;
+mod environment;
 pub mod event;
+pub mod explain;
 pub mod expr;
 pub mod finish;
+pub mod github;
 pub mod glob;
+pub mod group;
 pub mod ids;
+mod late;
 pub mod matcher;
 pub mod matrix;
+pub mod payload;
+pub mod permissions;
 pub mod plan;
 pub mod planner;
 pub mod ports;
@@ -26,6 +35,7 @@ pub mod rollout;
 mod sandbox;
 pub mod span;
 pub mod state;
+pub mod tree;
 pub mod trigger;
 pub mod workflow;
 pub mod yaml;

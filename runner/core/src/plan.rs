@@ -1,6 +1,9 @@
 //! The plan: everything that a run will do, as one serialisable, hashable value.
 
+use crate::call::PlannedCall;
 use crate::expr::{Condition, Template};
+use crate::group::{GroupRequest, PlannedGroup};
+use crate::permissions::Grant;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -41,6 +44,9 @@ pub struct Plan {
     /// Outputs of a workflow that is called (`on.workflow_call.outputs`).
     #[serde(default)]
     pub outputs: IndexMap<String, Template>,
+    /// `concurrency` of the workflow, evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupRequest>,
     /// Jobs in the file's order.
     pub jobs: Vec<PlannedJob>,
 }
@@ -103,6 +109,24 @@ pub struct PlannedJob {
     /// Outputs.
     #[serde(default)]
     pub outputs: IndexMap<String, Template>,
+    /// Values that are only known while jobs run; they win over those fixed above.
+    #[serde(default, skip_serializing_if = "LateValues::is_empty")]
+    pub late: LateValues,
+    /// `cancel-timeout-minutes`: the longest time from a cancellation to the job's end.
+    #[serde(default = "default_cancel_timeout_ms")]
+    pub cancel_timeout_ms: u64,
+    /// What a token of this job may do.
+    #[serde(default)]
+    pub permissions: Grant,
+    /// `concurrency`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<PlannedGroup>,
+    /// `environment`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<PlannedEnvironment>,
+    /// The workflow that it calls, for each instance in their order, or one for all of them. Empty for a job with steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<PlannedCall>,
     /// Steps in order.
     pub steps: Vec<PlannedStep>,
 }
@@ -171,6 +195,54 @@ pub struct PlannedGpus {
     pub memory: Option<Template>,
 }
 
+/// Values of a job that depend on other jobs: they are evaluated when the job could start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct LateValues {
+    /// `strategy.fail-fast`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fail_fast: Option<Template>,
+    /// `strategy.max-parallel`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<Template>,
+    /// `timeout-minutes`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_minutes: Option<Template>,
+    /// `cancel-timeout-minutes`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancel_timeout_minutes: Option<Template>,
+    /// `defaults.run.shell`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shell: Option<Template>,
+}
+
+impl LateValues {
+    /// True when everything was known.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// GitHub's limit for a job that names none.
+pub const DEFAULT_CANCEL_TIMEOUT_MS: u64 = 5 * 60 * 1000;
+
+fn default_cancel_timeout_ms() -> u64 {
+    DEFAULT_CANCEL_TIMEOUT_MS
+}
+
+/// `environment` of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedEnvironment {
+    /// `name`, evaluated when the job starts.
+    pub name: Template,
+    /// `url`, evaluated when its steps are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Template>,
+    /// `deployment`; `None` is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Template>,
+}
+
 /// One instance of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobInstance {
@@ -180,6 +252,13 @@ pub struct JobInstance {
     pub total: usize,
     /// The instance's matrix values; empty without a matrix.
     pub matrix: serde_json::Map<String, serde_json::Value>,
+}
+
+impl JobInstance {
+    /// The one instance of a job without a matrix.
+    pub fn alone() -> Self {
+        Self { index: None, total: 1, matrix: serde_json::Map::new() }
+    }
 }
 
 /// One step of the plan.
@@ -314,13 +393,44 @@ impl Plan {
         format!("sha256:{hex}")
     }
 
+    /// Every job, those of called workflows after their caller.
+    pub fn all_jobs(&self) -> Vec<&PlannedJob> {
+        let mut all = Vec::new();
+        add_jobs(&self.jobs, &mut all);
+        all
+    }
+
     /// The job with this id.
     pub fn job(&self, id: &str) -> Option<&PlannedJob> {
         self.jobs.iter().find(|job| job.id == id)
     }
 }
 
+fn add_jobs<'a>(jobs: &'a [PlannedJob], all: &mut Vec<&'a PlannedJob>) {
+    for job in jobs {
+        all.push(job);
+        job.calls.iter().for_each(|call| add_jobs(&call.jobs, all));
+    }
+}
+
 impl PlannedJob {
+    /// True when it calls a workflow and has no steps.
+    pub fn is_call(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// Which of [`Self::calls`] is that of this instance.
+    pub fn call_index(&self, instance: &JobInstance) -> usize {
+        let all = self.instances.as_deref().unwrap_or_default();
+        let place = all.iter().position(|one| one.index == instance.index).unwrap_or(0);
+        if place < self.calls.len() { place } else { 0 }
+    }
+
+    /// The workflow that this instance calls.
+    pub fn call_of(&self, instance: &JobInstance) -> Option<&PlannedCall> {
+        self.calls.get(self.call_index(instance))
+    }
+
     /// The step at this path.
     pub fn step(&self, path: &crate::ids::StepPath) -> Option<&PlannedStep> {
         let (first, rest) = path.0.split_first()?;

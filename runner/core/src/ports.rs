@@ -3,6 +3,7 @@
 
 use crate::container::{ContainerOptions, Credentials, Gpus, PortMapping, Volume};
 use crate::event::{Recorded, Stream, UnixMs};
+use crate::group::{Claimant, GroupRequest, Standing};
 use crate::ids::{JobUid, RunId, StepUid};
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -392,6 +393,26 @@ pub trait Journal: Send + Sync {
     async fn lease(&self, run: &RunId) -> Result<bool, JournalError>;
     /// Gives the run back.
     async fn release(&self, run: &RunId) -> Result<(), JournalError>;
+}
+
+// ---------------------------------------------------------------- concurrency groups
+
+/// Concurrency groups over all processes that share a store. Claims of a run that no living process carries count as left.
+/// Names of groups are compared as they are given: the caller folds case and adds what keeps repositories apart.
+#[async_trait]
+pub trait Groups: Send + Sync {
+    /// Claims a place. The first of a group is in; others wait, in the order in which they came, and unless they queue they
+    /// cancel those that wait. Repeating finds the first claim.
+    async fn claim(
+        &self,
+        claimant: &Claimant,
+        name: &str,
+        request: &GroupRequest,
+    ) -> Result<Standing, JournalError>;
+    /// Where the claimant stands now; takes the place that has become free. One without a claim is cancelled.
+    async fn standing(&self, claimant: &Claimant, name: &str) -> Result<Standing, JournalError>;
+    /// Leaves all groups: of this job, or with no job everything of the run. Leaving nothing does nothing.
+    async fn leave(&self, claimant: &Claimant) -> Result<(), JournalError>;
 }
 
 // ---------------------------------------------------------------- actions in the runner

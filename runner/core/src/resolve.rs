@@ -1,7 +1,7 @@
 //! From the plan and the state to what an executor is asked for. Values of secrets appear here and are never stored.
 
 use crate::container::Gpus;
-use crate::contexts::{EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
+use crate::contexts::{EVENT_FILE, EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
 use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
@@ -59,8 +59,18 @@ pub struct StepSpec {
     pub timeout_ms: Option<u64>,
 }
 
-/// The shown name of a job instance: `name:` evaluated, else the id with the matrix values.
-pub fn job_name(scope: &Scope<'_>, planned: &PlannedJob, job: &JobState) -> String {
+/// The shown name of a job instance: `name:` evaluated, else the id with the matrix values. That of a called job comes after
+/// its caller's, as on GitHub.
+pub fn job_name<'a>(scope: &Scope<'a>, planned: &PlannedJob, job: &'a JobState) -> String {
+    let own = own_job_name(scope, planned, job);
+    let caller = scope.state.caller(job);
+    match caller.and_then(|caller| Some((scope.state.planned(caller)?, caller))) {
+        Some((planned, caller)) => format!("{} / {own}", job_name(scope, planned, caller)),
+        None => own,
+    }
+}
+
+fn own_job_name<'a>(scope: &Scope<'a>, planned: &PlannedJob, job: &'a JobState) -> String {
     let evaluated = planned.name.as_ref().and_then(|name| {
         if name.is_literal() {
             return Some(name.source().to_owned());
@@ -133,7 +143,8 @@ pub fn job(scope: &Scope<'_>, key: &JobKey) -> Result<JobSpec, EvaluationError> 
         Some(gpus) => sandbox::gpus(gpus, &contexts)?,
         None => None,
     };
-    let mut mounts = Vec::new();
+    let event_file = scope.event_file().display().to_string();
+    let mut mounts = vec![(event_file, EVENT_FILE.to_owned())];
     add_mounts(planned, &planned.steps, &mut mounts);
     Ok(JobSpec {
         image: whole.image,
@@ -200,7 +211,8 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
             let folder =
                 folder.map_or(Ok(String::new()), |at| text("working-directory", at, &contexts))?;
             let body = text("run", script, &contexts)?;
-            let shell = shell.as_deref().or(planned.shell.as_deref());
+            let default = Scope::default_shell(planned, &contexts)?;
+            let shell = shell.as_deref().or(default.as_deref());
             (Work::Sandbox(script_command(body, shell, planned.has_container)?), folder)
         }
         StepKind::Builtin { action, place, with } => {
@@ -317,20 +329,27 @@ fn default_env(
     set("GITHUB_WORKSPACE", field("workspace"));
     for name in [
         "actor",
+        "actor_id",
         "base_ref",
         "event_name",
+        "event_path",
         "head_ref",
         "ref",
         "ref_name",
+        "ref_protected",
         "ref_type",
         "repository",
+        "repository_id",
         "repository_owner",
+        "repository_owner_id",
         "run_attempt",
         "run_id",
         "run_number",
         "server_url",
         "sha",
         "workflow",
+        "workflow_ref",
+        "workflow_sha",
         "api_url",
         "graphql_url",
         "triggering_actor",

@@ -5,11 +5,13 @@
 
 mod background;
 
-use crate::event::{Conclusion, Recorded, RunEvent, StepEffects, UnixMs};
+use crate::event::{Conclusion, Deployed, Recorded, RunEvent, StepEffects, UnixMs};
+use crate::group::GroupRequest;
 use crate::ids::{JobKey, RunId, StepPath};
 use crate::matcher::MatcherConfig;
 use crate::plan::{JobInstance, Plan, PlannedJob, StepKind};
 use crate::ports::JobFacts;
+use crate::tree::PlanPlace;
 use background::Held;
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,12 +24,17 @@ pub struct RunState {
     pub run: Option<RunId>,
     /// What will be done, once it is planned.
     pub plan: Option<Arc<Plan>>,
-    /// Job instances in the plan's order; a job whose matrix is not known yet has none.
+    /// Job instances in the plan's order; a job whose matrix is not known yet has none. Those of a called workflow come once
+    /// it is called.
     pub jobs: IndexMap<JobKey, JobState>,
     /// Why the run was cancelled.
     pub cancel: Option<String>,
     /// Number of the event that cancelled it: steps intended before it are stopped, `if: always()` steps after it run.
     pub cancel_seq: u64,
+    /// When it was cancelled.
+    pub cancel_ms: UnixMs,
+    /// The run's own concurrency group, once it asked for it; empty or one.
+    pub groups: Vec<GroupState>,
     /// How the run ended.
     pub conclusion: Option<Conclusion>,
     /// Number of the last event.
@@ -38,6 +45,17 @@ pub struct RunState {
     pub last_ms: UnixMs,
     /// Places of a job's instances in `jobs`, by the job's id. Instances are never removed.
     places: HashMap<String, Vec<usize>>,
+    /// Jobs whose matrix is not known yet, by their ids.
+    unexpanded: IndexMap<String, PlanPlace>,
+}
+
+/// Where a run or job stands with its concurrency group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupState {
+    /// What it asked for.
+    pub request: GroupRequest,
+    /// It is in.
+    pub is_entered: bool,
 }
 
 /// Where a job instance stands.
@@ -45,6 +63,8 @@ pub struct RunState {
 pub enum JobPhase {
     /// Something it needs is not over, or there is no room.
     Waiting,
+    /// It calls a workflow whose jobs are not all over.
+    Calling,
     /// Its sandbox is being made.
     Opening,
     /// Its steps run.
@@ -56,7 +76,7 @@ pub enum JobPhase {
 /// The state of one job instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobState {
-    /// The job's id in the plan.
+    /// The job's id; that of a called job begins with its caller's key and a dot.
     pub id: String,
     /// Which instance.
     pub instance: JobInstance,
@@ -76,6 +96,14 @@ pub struct JobState {
     pub cancel: Option<String>,
     /// Number of the event that said so.
     pub cancel_seq: u64,
+    /// When it was said.
+    pub cancel_ms: UnixMs,
+    /// Inputs of the workflow that it calls, once it does.
+    pub inputs: serde_json::Map<String, serde_json::Value>,
+    /// The concurrency groups that it asked for: its own, and that of the workflow that it calls.
+    pub groups: Vec<GroupState>,
+    /// The environment that it deployed to, once it is over.
+    pub environment: Option<Deployed>,
     /// How it ended.
     pub conclusion: Option<Conclusion>,
     /// Its failure counts as a success for the run and for later jobs.
@@ -89,7 +117,7 @@ pub struct JobState {
     /// What is known of its sandbox.
     pub facts: JobFacts,
     /// Place of its job in the plan.
-    planned: usize,
+    place: PlanPlace,
     /// Steps that are under way.
     open: BTreeSet<StepPath>,
     /// How far the steps of each parent are; the job's own under the empty path. It spares a look at every step that is over,
@@ -173,7 +201,7 @@ pub struct IllegalEvent {
 }
 
 impl JobState {
-    fn new(id: &str, instance: JobInstance, planned: usize) -> Self {
+    fn new(id: &str, instance: JobInstance, place: PlanPlace) -> Self {
         Self {
             id: id.to_owned(),
             instance,
@@ -185,13 +213,17 @@ impl JobState {
             matchers: Vec::new(),
             cancel: None,
             cancel_seq: 0,
+            cancel_ms: 0,
+            inputs: serde_json::Map::new(),
+            groups: Vec::new(),
+            environment: None,
             conclusion: None,
             tolerated: false,
             reason: None,
             outputs: IndexMap::new(),
             closed: true,
             facts: JobFacts::default(),
-            planned,
+            place,
             open: BTreeSet::new(),
             progress: BTreeMap::new(),
             over_by_id: HashMap::new(),
@@ -313,7 +345,25 @@ impl RunState {
 
     /// The planned job that an instance belongs to.
     pub fn planned(&self, job: &JobState) -> Option<&PlannedJob> {
-        self.plan.as_ref()?.jobs.get(job.planned)
+        job.place.job(self.plan.as_ref()?)
+    }
+
+    /// The job that calls the workflow of this one.
+    pub fn caller(&self, job: &JobState) -> Option<&JobState> {
+        self.jobs.get(job.place.caller()?)
+    }
+
+    /// Key of the job that calls the workflow of this one.
+    pub fn caller_key<'a>(&self, job: &'a JobState) -> Option<&'a JobKey> {
+        job.place.caller()
+    }
+
+    /// Jobs whose matrix is not known yet: id, caller, and what is planned.
+    pub fn unexpanded(&self) -> impl Iterator<Item = (&str, Option<&JobState>, &PlannedJob)> {
+        self.unexpanded.iter().filter_map(|(id, place)| {
+            let caller = place.caller().and_then(|key| self.jobs.get(key));
+            Some((id.as_str(), caller, place.job(self.plan.as_ref()?)?))
+        })
     }
 
     /// Instances of the job with this id; none while its matrix is not known.
@@ -362,6 +412,9 @@ impl RunState {
             RunEvent::JobClosed { job } => self.closed(job),
             _ if self.conclusion.is_some() => Err("the run is over".to_owned()),
             RunEvent::JobExpanded { id, instances } => self.expanded(id, instances),
+            RunEvent::JobCalled { job, inputs } => self.called(job, inputs, now),
+            RunEvent::GroupAsked { job, request } => self.group_asked(job.as_ref(), request),
+            RunEvent::GroupEntered { job, group } => self.group_entered(job.as_ref(), group),
             RunEvent::JobStarted { job } => self.job_started(job, now),
             RunEvent::JobReady { job, facts } => self.job_ready(job, facts),
             RunEvent::ServiceLog { job, .. } => self.job_mut(job).map(|_| ()),
@@ -377,11 +430,12 @@ impl RunState {
             RunEvent::StepRetried { .. } => self.retried(&recorded.event),
             RunEvent::StepFinished { .. } => self.step_finished(&recorded.event),
             RunEvent::JobFinished { .. } => self.job_finished(&recorded.event),
-            RunEvent::JobCancelRequested { job, reason } => self.job_cancelled(job, reason),
+            RunEvent::JobCancelRequested { job, reason } => self.job_cancelled(job, reason, now),
             RunEvent::CancelRequested { reason } => {
                 if self.cancel.is_none() {
                     self.cancel = Some(reason.clone());
                     self.cancel_seq = recorded.seq;
+                    self.cancel_ms = now;
                 }
                 Ok(())
             }
@@ -400,16 +454,25 @@ impl RunState {
         require(self.plan.is_none() && self.conclusion.is_none(), || {
             "the run was planned before".to_owned()
         })?;
-        for (place, job) in plan.jobs.iter().enumerate() {
-            for instance in job.instances.iter().flatten() {
-                self.insert_instance(&job.id, instance.clone(), place);
-            }
+        for (index, job) in plan.jobs.iter().enumerate() {
+            self.insert_job(&job.id, job, PlanPlace::top(index));
         }
         self.plan = Some(Arc::new(plan.clone()));
         Ok(())
     }
 
-    fn insert_instance(&mut self, id: &str, instance: JobInstance, planned: usize) {
+    fn insert_job(&mut self, id: &str, job: &PlannedJob, place: PlanPlace) {
+        match &job.instances {
+            None => drop(self.unexpanded.insert(id.to_owned(), place)),
+            Some(instances) => {
+                for instance in instances {
+                    self.insert_instance(id, instance.clone(), place.clone());
+                }
+            }
+        }
+    }
+
+    fn insert_instance(&mut self, id: &str, instance: JobInstance, planned: PlanPlace) {
         let key = JobKey::new(id, instance.index);
         let (place, known) = self.jobs.insert_full(key, JobState::new(id, instance, planned));
         if known.is_none() {
@@ -418,14 +481,57 @@ impl RunState {
     }
 
     fn expanded(&mut self, id: &str, instances: &[JobInstance]) -> Result<(), String> {
-        let jobs = self.plan.as_ref().map_or(&[] as &[PlannedJob], |plan| &plan.jobs);
-        let planned = jobs.iter().position(|job| job.id == id && job.instances.is_none());
-        let planned = planned.ok_or_else(|| format!("job {id} has no matrix that waits"))?;
-        require(self.instances(id).next().is_none(), || format!("job {id} was expanded before"))?;
+        let place = self.unexpanded.shift_remove(id);
+        let place = place.ok_or_else(|| format!("job {id} has no matrix that waits"))?;
         for instance in instances {
-            self.insert_instance(id, instance.clone(), planned);
+            self.insert_instance(id, instance.clone(), place.clone());
         }
         Ok(())
+    }
+
+    /// The jobs of a called workflow become part of the run.
+    fn called(
+        &mut self,
+        key: &JobKey,
+        inputs: &serde_json::Map<String, serde_json::Value>,
+        now: UnixMs,
+    ) -> Result<(), String> {
+        let plan = self.plan.clone().ok_or("the run has no plan")?;
+        let job = self.job_mut(key)?;
+        require(job.phase == JobPhase::Waiting, || format!("job {key} was started before"))?;
+        let planned = job.place.job(&plan).filter(|planned| planned.is_call());
+        let planned = planned.ok_or_else(|| format!("job {key} calls no workflow"))?;
+        let body = planned.call_index(&job.instance);
+        job.phase = JobPhase::Calling;
+        job.started_ms = now;
+        job.inputs.clone_from(inputs);
+        let place = job.place.clone();
+        for (index, called) in planned.calls[body].jobs.iter().enumerate() {
+            self.insert_job(&key.called(&called.id), called, place.inside(key, body, index));
+        }
+        Ok(())
+    }
+
+    fn group_asked(&mut self, key: Option<&JobKey>, request: &GroupRequest) -> Result<(), String> {
+        let groups = self.groups_of(key)?;
+        let is_known = groups.iter().any(|group| group.request.group == request.group);
+        require(!is_known, || format!("it asked for the group {} before", request.group))?;
+        groups.push(GroupState { request: request.clone(), is_entered: false });
+        Ok(())
+    }
+
+    fn group_entered(&mut self, key: Option<&JobKey>, name: &str) -> Result<(), String> {
+        let mut groups = self.groups_of(key)?.iter_mut();
+        let group = groups.find(|group| group.request.group == name && !group.is_entered);
+        group.ok_or_else(|| format!("it does not wait for the group {name}"))?.is_entered = true;
+        Ok(())
+    }
+
+    fn groups_of(&mut self, key: Option<&JobKey>) -> Result<&mut Vec<GroupState>, String> {
+        let Some(key) = key else { return Ok(&mut self.groups) };
+        let job = self.job_mut(key)?;
+        require(job.phase == JobPhase::Waiting, || format!("job {key} was started before"))?;
+        Ok(&mut job.groups)
     }
 
     fn job_mut(&mut self, key: &JobKey) -> Result<&mut JobState, String> {
@@ -508,7 +614,7 @@ impl RunState {
             format!("step {path} of {key} is not about to start attempt {attempt}")
         })?;
         step.phase = StepPhase::Running;
-        let planned = plan.as_ref().and_then(|plan| plan.jobs.get(job.planned)?.step(path));
+        let planned = plan.as_ref().and_then(|plan| job.place.job(plan)?.step(path));
         if let Some(StepKind::Cancel { step }) = planned.map(|step| &step.kind)
             && let Some(target) = job.steps.get_mut(&StepPath::top(*step as usize))
         {
@@ -576,7 +682,7 @@ impl RunState {
         step.duration_ms = *duration_ms;
         step.reason.clone_from(reason);
         step.effects = (**effects).clone();
-        let planned = plan.as_ref().and_then(|plan| plan.jobs.get(job.planned));
+        let planned = plan.as_ref().and_then(|plan| job.place.job(plan));
         let declared = planned.and_then(|planned| planned.step(&path.declared()));
         let background = declared.is_some_and(|step| step.background);
         job.leave(path, effects, background);
@@ -593,7 +699,8 @@ impl RunState {
     }
 
     fn job_finished(&mut self, event: &RunEvent) -> Result<(), String> {
-        let RunEvent::JobFinished { job: key, conclusion, tolerated, outputs, reason } = event
+        let RunEvent::JobFinished { job: key, conclusion, tolerated, outputs, environment, reason } =
+            event
         else {
             return Err("not the end of a job".to_owned());
         };
@@ -604,17 +711,19 @@ impl RunState {
         job.conclusion = Some(*conclusion);
         job.tolerated = *tolerated;
         job.outputs.clone_from(outputs);
+        job.environment.clone_from(environment);
         job.reason.clone_from(reason);
         Ok(())
     }
 
-    fn job_cancelled(&mut self, key: &JobKey, reason: &str) -> Result<(), String> {
+    fn job_cancelled(&mut self, key: &JobKey, reason: &str, now: UnixMs) -> Result<(), String> {
         let seq = self.last_seq + 1;
         let job = self.job_mut(key)?;
         require(job.phase != JobPhase::Finished, || format!("job {key} is over"))?;
         if job.cancel.is_none() {
             job.cancel = Some(reason.to_owned());
             job.cancel_seq = seq;
+            job.cancel_ms = now;
         }
         Ok(())
     }
@@ -627,7 +736,8 @@ impl RunState {
     }
 
     fn run_finished(&mut self, conclusion: Conclusion) -> Result<(), String> {
-        let open = self.jobs.values().any(|job| job.phase != JobPhase::Finished);
+        let open = self.jobs.values().any(|job| job.phase != JobPhase::Finished)
+            || !self.unexpanded.is_empty();
         require(!open, || "a job is not over".to_owned())?;
         self.conclusion = Some(conclusion);
         Ok(())
@@ -645,6 +755,9 @@ impl RunEvent {
             Self::RunRequested { .. } => "run-requested",
             Self::RunPlanned { .. } => "run-planned",
             Self::JobExpanded { .. } => "job-expanded",
+            Self::JobCalled { .. } => "job-called",
+            Self::GroupAsked { .. } => "group-asked",
+            Self::GroupEntered { .. } => "group-entered",
             Self::JobStarted { .. } => "job-started",
             Self::JobReady { .. } => "job-ready",
             Self::ServiceLog { .. } => "service-log",

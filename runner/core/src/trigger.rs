@@ -1,6 +1,10 @@
-//! From an event to the question whether a workflow runs for it, and to the contexts that it gives: `github` and `inputs`.
+//! From an event to the question whether a workflow runs for it, and to the inputs that it gives.
 
-use crate::glob::matches_list;
+pub use crate::github::github_context;
+use crate::github::{base_ref, reference};
+use crate::glob::{deciding_pattern, matches_list};
+pub use crate::payload::payload;
+use crate::payload::text_at;
 use crate::workflow::model::value_fault;
 use crate::workflow::{Filter, InputDeclaration, InputType, Trigger, Workflow};
 use crate::yaml::json_number;
@@ -14,8 +18,16 @@ use serde_json::{Map, Value as Json, json};
 pub struct GitFacts {
     /// The commit, full length.
     pub sha: String,
-    /// Its parent, full length.
+    /// Where the event began: for a push the commit before it, full length; empty when there was none.
     pub before: String,
+    /// Tip of the branch that a pull request goes to.
+    pub base_sha: String,
+    /// Name of that branch; empty is the default branch.
+    pub base_branch: String,
+    /// The event's commits, the newest last.
+    pub commits: Vec<CommitFacts>,
+    /// What stood before is no ancestor of the commit.
+    pub forced: bool,
     /// Full name of the reference, such as `refs/heads/main` or `refs/tags/v1`.
     #[serde(rename = "ref")]
     pub reference: String,
@@ -39,6 +51,41 @@ pub struct GitFacts {
     pub is_dirty: bool,
 }
 
+impl GitFacts {
+    /// The branch that a pull request goes to.
+    pub fn base(&self) -> &str {
+        if self.base_branch.is_empty() { &self.default_branch } else { &self.base_branch }
+    }
+}
+
+/// What is known of one commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommitFacts {
+    /// Full length.
+    pub id: String,
+    /// Its tree.
+    pub tree_id: String,
+    /// Its message.
+    pub message: String,
+    /// When it was committed, RFC 3339.
+    pub timestamp: String,
+    /// Who wrote it.
+    pub author_name: String,
+    /// The author's address.
+    pub author_email: String,
+    /// Who committed it.
+    pub committer_name: String,
+    /// The committer's address.
+    pub committer_email: String,
+    /// New paths.
+    pub added: Vec<String>,
+    /// Paths that are gone.
+    pub removed: Vec<String>,
+    /// Changed paths.
+    pub modified: Vec<String>,
+}
+
 /// Something that may start workflows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -47,6 +94,12 @@ pub struct TriggerEvent {
     pub name: String,
     /// Its payload; null when none was given.
     pub payload: Json,
+    /// The activity that is asked for beside the payload (`--type`), such as `labeled`; empty for the usual one.
+    pub activity: String,
+    /// For `schedule` without a payload: the cron line that is due.
+    pub cron: String,
+    /// Path of the workflow that was dispatched, where the event says one.
+    pub workflow: String,
     /// The source tree.
     pub git: GitFacts,
     /// Who did it.
@@ -91,6 +144,14 @@ pub enum WhyNot {
         filter: String,
         /// The filter's patterns.
         patterns: Vec<String>,
+        /// The pattern that decided; `None` when none matched.
+        decided: Option<String>,
+    },
+    /// A ref was deleted: nothing is there to run.
+    #[error("the push deletes '{name}'")]
+    Deleted {
+        /// The ref.
+        name: String,
     },
     /// Only tags are filtered and a branch came, or the other way round.
     #[error("it filters only {filtered}, and '{name}' is a {what}")]
@@ -149,7 +210,7 @@ pub fn matches(workflow: &Workflow, event: &TriggerEvent) -> Result<(), WhyNot> 
 }
 
 /// Activities that count when a workflow names none.
-fn default_types(event: &str) -> &'static [&'static str] {
+pub(crate) fn default_types(event: &str) -> &'static [&'static str] {
     match event {
         "pull_request" | "pull_request_target" => &["opened", "synchronize", "reopened"],
         _ => &[],
@@ -187,21 +248,39 @@ fn check_schedule(trigger: &Trigger, payload: &Json) -> Result<(), WhyNot> {
     Err(WhyNot::OtherSchedule { cron: cron.to_owned(), crons })
 }
 
+/// What a filter of names is asked about: whether it is a tag, and the name.
+pub(crate) fn filtered_name(event: &TriggerEvent, payload: &Json) -> Option<(bool, String)> {
+    match event.name.as_str() {
+        "push" => {
+            let reference = reference(event, payload);
+            Some(match reference.strip_prefix("refs/tags/") {
+                Some(tag) => (true, tag.to_owned()),
+                None => (false, strip(&reference, "refs/heads/")),
+            })
+        }
+        "pull_request" | "pull_request_target" => Some((false, base_ref(event, payload))),
+        "workflow_run" => Some((false, text_at(payload, "/workflow_run/head_branch"))),
+        "merge_group" => {
+            Some((false, strip(&text_at(payload, "/merge_group/base_ref"), "refs/heads/")))
+        }
+        _ => None,
+    }
+}
+
 fn check_names(trigger: &Trigger, event: &TriggerEvent, payload: &Json) -> Result<(), WhyNot> {
-    let branch = match event.name.as_str() {
-        "push" => return check_push(trigger, event, payload),
-        "pull_request" | "pull_request_target" => base_ref(event, payload),
-        "workflow_run" => text_at(payload, "/workflow_run/head_branch"),
-        "merge_group" => strip(&text_at(payload, "/merge_group/base_ref"), "refs/heads/"),
-        _ => return Ok(()),
-    };
-    match &trigger.branches {
-        Some(filter) => check_name(filter, "branch", "branches", &branch),
-        None => Ok(()),
+    if event.name == "push" {
+        return check_push(trigger, event, payload);
+    }
+    match (&trigger.branches, filtered_name(event, payload)) {
+        (Some(filter), Some((_, branch))) => check_name(filter, "branch", "branches", &branch),
+        _ => Ok(()),
     }
 }
 
 fn check_push(trigger: &Trigger, event: &TriggerEvent, payload: &Json) -> Result<(), WhyNot> {
+    if payload.get("deleted").and_then(Json::as_bool) == Some(true) {
+        return Err(WhyNot::Deleted { name: text_at(payload, "/ref") });
+    }
     let reference = reference(event, payload);
     let (branches, tags) = (trigger.branches.as_ref(), trigger.tags.as_ref());
     if let Some(tag) = reference.strip_prefix("refs/tags/") {
@@ -228,10 +307,12 @@ fn check_name(filter: &Filter, what: &'static str, key: &str, name: &str) -> Res
     if matches_list(patterns.iter().map(String::as_str), name) != filter.ignore {
         return Ok(());
     }
-    Err(WhyNot::Name { what, name: name.to_owned(), filter: filter_key(filter, key), patterns })
+    let decided = deciding_pattern(patterns.iter().map(String::as_str), name).map(str::to_owned);
+    let filter = filter_key(filter, key);
+    Err(WhyNot::Name { what, name: name.to_owned(), filter, patterns, decided })
 }
 
-fn filter_key(filter: &Filter, key: &str) -> String {
+pub(crate) fn filter_key(filter: &Filter, key: &str) -> String {
     if filter.ignore { format!("{key}-ignore") } else { key.to_owned() }
 }
 
@@ -341,7 +422,7 @@ fn given_inputs(event: &TriggerEvent, takes_inputs: bool) -> IndexMap<String, St
     given
 }
 
-fn plain_text(value: &Json) -> String {
+pub(crate) fn plain_text(value: &Json) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -381,202 +462,6 @@ fn empty(kind: &InputType) -> Json {
         InputType::Number => json!(0),
         _ => json!(""),
     }
-}
-
-// ---------------------------------------------------------------- contexts
-
-/// The `github` context without a token and without what belongs to one job. `inputs` are the typed inputs; in
-/// `github.event.inputs` they are text, as on GitHub.
-pub fn github_context(
-    workflow: &Workflow,
-    event: &TriggerEvent,
-    inputs: &Map<String, Json>,
-) -> Json {
-    let mut payload = payload(event);
-    if event.name == "workflow_dispatch" {
-        let texts: Map<String, Json> =
-            inputs.iter().map(|(name, value)| (name.clone(), json!(plain_text(value)))).collect();
-        if let Json::Object(map) = &mut payload {
-            map.insert("inputs".to_owned(), Json::Object(texts));
-        }
-    }
-    let reference = reference(event, &payload);
-    let (ref_type, ref_name) = split_reference(&reference);
-    let git = &event.git;
-    let (owner, _) = git.repository.split_once('/').unwrap_or((git.repository.as_str(), ""));
-    let sha =
-        if event.name == "push" { text_or(&payload, "/after", &git.sha) } else { git.sha.clone() };
-    let is_pull = event.name.starts_with("pull_request");
-    let (head_ref, base_ref) = if is_pull {
-        (text_or(&payload, "/pull_request/head/ref", &git.branch), base_ref(event, &payload))
-    } else {
-        (String::new(), String::new())
-    };
-    json!({
-        "event_name": event.name,
-        "sha": sha,
-        "ref": reference,
-        "ref_name": ref_name,
-        "ref_type": ref_type,
-        "ref_protected": false,
-        "head_ref": head_ref,
-        "base_ref": base_ref,
-        "repository": git.repository,
-        "repository_owner": owner,
-        "actor": event.actor,
-        "triggering_actor": event.actor,
-        "workflow": workflow.display_name(),
-        "workflow_ref": format!("{}/{}@{}", git.repository, workflow.file, reference),
-        "workflow_sha": git.sha,
-        "run_id": event.run_id,
-        "run_number": event.run_number.to_string(),
-        "run_attempt": "1",
-        "server_url": "https://github.com",
-        "api_url": "https://api.github.com",
-        "graphql_url": "https://api.github.com/graphql",
-        "event": payload,
-    })
-}
-
-/// The payload that came with the event, else one made from what is known of the source tree. A given payload is kept as it
-/// is; only a missing `repository` and `sender` are filled in.
-pub fn payload(event: &TriggerEvent) -> Json {
-    let git = &event.git;
-    let Json::Object(given) = &event.payload else { return synthesised(event) };
-    let mut payload = given.clone();
-    if !git.repository.is_empty() {
-        payload.entry("repository").or_insert_with(|| repository(git));
-    }
-    payload.entry("sender").or_insert_with(|| json!({ "login": event.actor }));
-    Json::Object(payload)
-}
-
-fn synthesised(event: &TriggerEvent) -> Json {
-    let git = &event.git;
-    let mut payload = json!({
-        "repository": repository(git),
-        "sender": { "login": event.actor, "type": "User" },
-    });
-    let more = match event.name.as_str() {
-        "push" => push(event),
-        "pull_request" | "pull_request_target" => pull_request(event),
-        "workflow_dispatch" => json!({
-            "inputs": event.inputs,
-            "ref": full_reference(git),
-            "workflow": "",
-        }),
-        _ => json!({}),
-    };
-    if let (Json::Object(payload), Json::Object(more)) = (&mut payload, more) {
-        payload.extend(more);
-    }
-    payload
-}
-
-fn push(event: &TriggerEvent) -> Json {
-    let git = &event.git;
-    let author = json!({ "name": git.author_name, "email": git.author_email });
-    let commit = json!({
-        "id": git.sha,
-        "message": git.message,
-        "author": author,
-        "committer": author,
-        "distinct": true,
-    });
-    json!({
-        "ref": full_reference(git),
-        "before": git.before,
-        "after": git.sha,
-        "base_ref": null,
-        "created": false,
-        "deleted": false,
-        "forced": false,
-        "head_commit": commit,
-        "commits": [commit],
-        "pusher": { "name": event.actor, "email": git.author_email },
-    })
-}
-
-fn pull_request(event: &TriggerEvent) -> Json {
-    let git = &event.git;
-    let repository = repository(git);
-    let title = git.message.lines().next().unwrap_or_default();
-    json!({
-        "action": "opened",
-        "number": 1,
-        "pull_request": {
-            "number": 1,
-            "state": "open",
-            "draft": false,
-            "merged": false,
-            "title": title,
-            "body": "",
-            "labels": [],
-            "user": { "login": event.actor, "type": "User" },
-            "head": { "ref": git.branch, "sha": git.sha, "repo": repository },
-            "base": { "ref": git.default_branch, "sha": git.before, "repo": repository },
-        },
-    })
-}
-
-fn repository(git: &GitFacts) -> Json {
-    let (owner, name) = git.repository.split_once('/').unwrap_or(("", git.repository.as_str()));
-    json!({
-        "name": name,
-        "full_name": git.repository,
-        "owner": { "login": owner, "name": owner },
-        "default_branch": git.default_branch,
-        "private": true,
-        "fork": false,
-    })
-}
-
-fn full_reference(git: &GitFacts) -> String {
-    if git.reference.is_empty() && !git.branch.is_empty() {
-        return format!("refs/heads/{}", git.branch);
-    }
-    git.reference.clone()
-}
-
-/// `github.ref` of the event.
-fn reference(event: &TriggerEvent, payload: &Json) -> String {
-    match event.name.as_str() {
-        "push" | "workflow_dispatch" => text_or(payload, "/ref", &full_reference(&event.git)),
-        "pull_request" => {
-            let number = payload.pointer("/pull_request/number").or_else(|| payload.get("number"));
-            let number = number.map_or_else(|| "1".to_owned(), plain_text);
-            format!("refs/pull/{number}/merge")
-        }
-        "pull_request_target" => format!("refs/heads/{}", base_ref(event, payload)),
-        "release" => match text_at(payload, "/release/tag_name") {
-            tag if tag.is_empty() => full_reference(&event.git),
-            tag => format!("refs/tags/{tag}"),
-        },
-        "merge_group" => text_or(payload, "/merge_group/head_ref", &full_reference(&event.git)),
-        _ => full_reference(&event.git),
-    }
-}
-
-fn split_reference(reference: &str) -> (&'static str, &str) {
-    if let Some(tag) = reference.strip_prefix("refs/tags/") {
-        return ("tag", tag);
-    }
-    let name =
-        reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/pull/"));
-    ("branch", name.unwrap_or(reference))
-}
-
-fn base_ref(event: &TriggerEvent, payload: &Json) -> String {
-    text_or(payload, "/pull_request/base/ref", &event.git.default_branch)
-}
-
-fn text_at(payload: &Json, pointer: &str) -> String {
-    text_or(payload, pointer, "")
-}
-
-fn text_or(payload: &Json, pointer: &str, otherwise: &str) -> String {
-    let found = payload.pointer(pointer).and_then(Json::as_str);
-    found.filter(|text| !text.is_empty()).unwrap_or(otherwise).to_owned()
 }
 
 fn strip(text: &str, prefix: &str) -> String {

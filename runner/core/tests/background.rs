@@ -102,7 +102,8 @@ impl World {
                 });
                 self.append(RunEvent::StepStarted { job, step, attempt });
             }
-            Effect::StopStep { step, .. } => {
+            Effect::EnterGroup { .. } => panic!("no group is asked for"),
+            Effect::StopStep { step, .. } | Effect::KillStep { step, .. } => {
                 if !self.stopped.contains(&step) {
                     self.stopped.push(step);
                 }

@@ -73,6 +73,12 @@ fn job(
         timeout_ms: 1_000_000,
         continue_on_error: None,
         outputs: IndexMap::new(),
+        late: Default::default(),
+        cancel_timeout_ms: 300_000,
+        permissions: Default::default(),
+        group: None,
+        environment: None,
+        calls: Vec::new(),
         steps,
     }
 }
@@ -91,6 +97,7 @@ fn plan_of(jobs: Vec<PlannedJob>) -> Plan {
         outer_env: IndexMap::new(),
         env: IndexMap::new(),
         outputs: IndexMap::new(),
+        group: None,
         jobs,
     }
 }
@@ -177,7 +184,8 @@ impl World {
             }
             Effect::CloseJob { job } => self.append(RunEvent::JobClosed { job }),
             Effect::StartStep { job, step, attempt } => self.run_step(job, step, attempt),
-            Effect::StopStep { job, step, attempt } => {
+            Effect::EnterGroup { .. } => unreachable!("no group is asked for"),
+            Effect::StopStep { job, step, attempt } | Effect::KillStep { job, step, attempt } => {
                 self.finish(job, step, attempt, Conclusion::Cancelled);
             }
             Effect::WakeAt(_) => unreachable!("filtered out"),

@@ -6,7 +6,8 @@ use pawl_core::config::{Level, read};
 use pawl_core::diagnostic::{Code, Diagnostic, render};
 use pawl_core::plan::Place;
 use pawl_core::planner::{
-    ActionManifest, InputKind, InputManifest, LoadedAction, PlanOptions, plan_with_warnings,
+    ActionManifest, InputKind, InputManifest, LoadedAction, LoadedWorkflow, PlanOptions,
+    plan_with_warnings,
 };
 use pawl_core::trigger::TriggerEvent;
 use pawl_core::workflow::parse;
@@ -90,7 +91,7 @@ fn shape_cases() -> Vec<Case> {
         job(Code::MissingKey, "steps:\n  - run: echo"),
         job(Code::WrongType, "runs-on: x\nneeds: {a: b}\nsteps:\n  - run: echo\nenv: [A]"),
         job(Code::InvalidValue, "runs-on: x\npermissions: {contents: reed}\nsteps:\n  - run: echo"),
-        job(Code::NotSupported, "runs-on: x\nconcurrency: one\nsnapshot: x\nsteps:\n  - run: echo"),
+        job(Code::NotSupported, "runs-on: x\nsnapshot: x\nsteps:\n  - run: echo"),
         job(
             Code::ContainerOption,
             "runs-on: x\ncontainer:\n  image: base:1\n  options: >-\n    --cpus 1\n    --privileged\n    --memry 1g\nsteps:\n  - run: echo",
@@ -215,6 +216,47 @@ fn plan_cases() -> Vec<Case> {
     ]
 }
 
+/// A workflow whose only job has these lines, and the file that it calls.
+fn call(code: Code, lines: &str, called: &'static str) -> Case {
+    let lines = format!("uses: ./.github/workflows/called.yml\n{lines}");
+    let case = planned(code, |_| {}, job(code, &lines));
+    let Look::Plan(mut options) = case.look else { return case };
+    let name = ("workflow.yml".to_owned(), "./.github/workflows/called.yml".to_owned());
+    let file = ".github/workflows/called.yml".to_owned();
+    let called = LoadedWorkflow { file: file.clone(), text: called.to_owned() };
+    options.workflows.insert(name.clone(), called.clone());
+    options.workflows.insert((file, name.1), called);
+    Case { look: Look::Plan(options), ..case }
+}
+
+fn call_cases() -> Vec<Case> {
+    let jobs = "jobs:\n  go:\n    runs-on: ubuntu-latest\n    steps: [{run: echo}]\n";
+    let text = |on: &str| -> &'static str { format!("{on}\n{jobs}").leak() };
+    let secret = "on: {workflow_call: {secrets: {token: {required: true}}}}";
+    let missing = job(Code::UnknownKey, "uses: o/r/.github/workflows/x.yml@v1");
+    vec![
+        planned(Code::UnknownWorkflow, |_| {}, missing),
+        planned(
+            Code::MissingProperty,
+            |_| {},
+            steps(Code::UnknownKey, "- run: echo ${{ github.event.head_comit.id }}"),
+        ),
+        call(Code::InvalidCall, "", text("on: push")),
+        call(
+            Code::CallDepth,
+            "",
+            "on: workflow_call\njobs:\n  go:\n    uses: ./.github/workflows/called.yml\n",
+        ),
+        call(Code::UnknownSecret, "secrets: {tokn: x, token: y}", text(secret)),
+        call(Code::MissingSecret, "", text(secret)),
+        call(
+            Code::ExcessPermission,
+            "permissions: {contents: read}",
+            text("on: workflow_call\npermissions: {contents: write, issues: read}"),
+        ),
+    ]
+}
+
 fn selection_cases() -> Vec<Case> {
     let echo = "runs-on: ubuntu-latest\nsteps:\n  - run: echo";
     let p = planned;
@@ -289,6 +331,7 @@ fn all() -> Vec<Case> {
     all.extend(shape_cases());
     all.extend(trigger_cases());
     all.extend(plan_cases());
+    all.extend(call_cases());
     all.extend(selection_cases());
     all.extend(lint_cases());
     all
@@ -310,14 +353,11 @@ fn findings(case: &Case) -> Vec<Diagnostic> {
 
 /// The text of the file that a finding is about.
 fn source<'c>(case: &'c Case, found: &Diagnostic) -> &'c str {
-    match &case.look {
-        Look::Plan(options) if found.file != "workflow.yml" => options
-            .actions
-            .values()
-            .find(|action| action.file == found.file)
-            .map_or("", |action| action.text.as_str()),
-        _ => &case.text,
-    }
+    let Look::Plan(options) = &case.look else { return &case.text };
+    let actions = options.actions.values().map(|action| (&action.file, &action.text));
+    let called = options.workflows.values().map(|called| (&called.file, &called.text));
+    let text = actions.chain(called).find(|(file, _)| **file == found.file);
+    text.map_or(&case.text, |(_, text)| text)
 }
 
 #[test]

@@ -117,7 +117,7 @@ const BROKEN: &[(&str, &[&str])] = &[
     ),
     (
         "on: push\njobs:\n  a: {uses: ./b.yml, with: {a: 1}, secrets: inherit}\n",
-        &["3:7 not-supported"],
+        &["3:13 invalid-uses"],
     ),
     (
         "on: push\njobs:\n  a: {runs-on: x, with: {a: 1}, steps: [{run: echo}]}\n",

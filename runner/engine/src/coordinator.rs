@@ -68,6 +68,8 @@ pub(crate) struct LiveStep {
     pub(crate) stop: Option<StopReason>,
     /// Set once a stop is under way: when to give the step up.
     pub(crate) abandon_at: Option<UnixMs>,
+    /// It is killed: the time that its cancellation may take is over.
+    pub(crate) is_killed: bool,
     /// A built-in action in this process; it has no sandbox to be stopped in.
     pub(crate) is_action: bool,
     pub(crate) task: Option<AbortHandle>,
@@ -98,6 +100,8 @@ pub(crate) struct Coordinator<'e> {
     pub(crate) jobs: HashMap<JobKey, LiveJob>,
     /// Signals of the loop to itself, taken in before any other.
     pub(crate) pending: VecDeque<Signal>,
+    /// Tasks that watch claims on concurrency groups, by job; those of the run itself under `None`.
+    pub(crate) claims: HashMap<Option<JobKey>, Vec<AbortHandle>>,
     pub(crate) trouble: Option<Trouble>,
     /// A second request to stop came: nothing is started any more.
     pub(crate) is_killed: bool,
@@ -150,6 +154,7 @@ impl<'e> Coordinator<'e> {
             live: HashMap::new(),
             jobs: HashMap::new(),
             pending: VecDeque::new(),
+            claims: HashMap::new(),
             trouble: None,
             is_killed: false,
             needs_sweep: false,
@@ -336,7 +341,12 @@ impl<'e> Coordinator<'e> {
                 self.record(RunEvent::StepIntended { job, step, attempt })?;
                 self.todo.push(effect);
             }
-            Effect::StopStep { .. } | Effect::CloseJob { .. } => {
+            Effect::EnterGroup { ref job, ref request } => {
+                let (job, request) = (job.clone(), request.clone());
+                self.record(RunEvent::GroupAsked { job, request })?;
+                self.todo.push(effect);
+            }
+            Effect::StopStep { .. } | Effect::KillStep { .. } | Effect::CloseJob { .. } => {
                 self.standing.push(effect);
                 return Ok(false);
             }
@@ -384,6 +394,7 @@ impl<'e> Coordinator<'e> {
             conclusion,
             tolerated: false,
             outputs: Default::default(),
+            environment: None,
             reason,
         })
     }
@@ -392,6 +403,7 @@ impl<'e> Coordinator<'e> {
     fn perform(&mut self) {
         for effect in std::mem::take(&mut self.todo) {
             match effect {
+                Effect::EnterGroup { job, request } => self.enter_group(job, request),
                 Effect::OpenJob { job } => self.open_job(job),
                 Effect::StartStep { job, step, attempt } => {
                     self.start_step(StepKey { job, step, attempt });
@@ -404,10 +416,14 @@ impl<'e> Coordinator<'e> {
                 Effect::StopStep { job, step, attempt } => {
                     self.stop_step(&StepKey { job, step, attempt }, StopReason::Cancelled);
                 }
+                Effect::KillStep { job, step, attempt } => {
+                    self.kill_step(&StepKey { job, step, attempt });
+                }
                 Effect::CloseJob { job } => self.close_job(job),
                 _ => {}
             }
         }
+        self.leave_groups();
     }
 
     /// Waits until there is something to take in: a signal, a request to stop, a time that has come. Meanwhile durable events
@@ -498,6 +514,7 @@ impl<'e> Coordinator<'e> {
     // ------------------------------------------------------------ the end
 
     async fn finish(mut self) -> Result<RunState, EngineError> {
+        self.leave_all_groups().await;
         while !self.outbox.is_empty() {
             if !send_one(self.sink.as_ref(), &mut self.outbox).await {
                 break;
@@ -531,6 +548,7 @@ impl<'e> Coordinator<'e> {
     async fn give_up(&mut self, error: &EngineError) {
         use pawl_core::ports::JournalError::Conflict;
         self.tasks.shutdown().await;
+        self.leave_all_groups().await;
         if matches!(error, EngineError::Journal(Conflict { .. })) {
             return;
         }

@@ -73,6 +73,19 @@ CREATE TABLE revisions (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Tables that came later. An older program does not know them and leaves them alone, so the version stays.
+const LATER_TABLES: &str = "
+CREATE TABLE IF NOT EXISTS claims (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    run TEXT NOT NULL,
+    job TEXT NOT NULL,
+    is_in INTEGER NOT NULL,
+    cancelled TEXT,
+    UNIQUE (name, run, job)
+) STRICT;
+";
+
 /// Why the store's file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
@@ -142,6 +155,7 @@ fn prepare(mut connection: Connection, name: &str) -> Result<Connection, Databas
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
+    transaction.execute_batch(LATER_TABLES)?;
     transaction.commit()?;
     // Statements of journal and registry together; each is prepared once a connection.
     connection.set_prepared_statement_cache_capacity(64);

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use pawl_core::event::Stream;
+use pawl_core::group::Standing;
 use pawl_core::ids::{JobKey, JobUid, StepPath, StepUid};
 use pawl_core::ports::{
     ActionCall, ActionOutcome, ActionRunner, Attachment, Executor, ExecutorError, ExitKind,
@@ -44,6 +45,8 @@ pub(crate) enum Signal {
     Closed { job: JobKey, result: Result<(), ExecutorError> },
     /// After a restart: what is known of a step.
     Attached { key: StepKey, result: Result<Attachment, ExecutorError> },
+    /// Where a claim on a concurrency group stands.
+    Group { job: Option<JobKey>, group: String, standing: Standing },
     /// Something happened to a step.
     Step { key: StepKey, what: Happened },
 }

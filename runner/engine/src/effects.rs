@@ -59,11 +59,14 @@ impl Coordinator<'_> {
         let user_fault = |message: String| ExecutorError::Request { message, hint: String::new() };
         let plan = self.plan().map_err(|e| ExecutorError::Internal(e.to_string()))?;
         let spec = resolve::job(&self.scope(&plan), job).map_err(|e| user_fault(e.to_string()))?;
+        let event = plan.github.get("event").unwrap_or(&serde_json::Value::Null);
         let workspace =
-            self.folder.make_job(job, keep).map_err(|e| ExecutorError::Environment {
-                message: format!("cannot make the workspace of job {job}: {e}"),
-                hint: "check the permissions and the free space of the store".to_owned(),
-            })?;
+            self.folder.write_event(event).and_then(|()| self.folder.make_job(job, keep)).map_err(
+                |e| ExecutorError::Environment {
+                    message: format!("cannot make the workspace of job {job}: {e}"),
+                    hint: "check the permissions and the free space of the store".to_owned(),
+                },
+            )?;
         let open = |mut value: String| {
             self.scrubber.vault.open(&mut value);
             value
@@ -276,6 +279,7 @@ impl Coordinator<'_> {
             timeout_ms,
             stop: None,
             abandon_at: None,
+            is_killed: false,
             is_action: self.planned_step(key).is_some_and(is_action),
             task: None,
         };
@@ -310,6 +314,17 @@ impl Coordinator<'_> {
         live.stop = Some(reason);
         live.abandon_at = Some(abandon_at);
         self.send_stop(key, ladder);
+    }
+
+    /// Kills a step whose time to stop is over. Asked again, it does nothing.
+    pub(crate) fn kill_step(&mut self, key: &StepKey) {
+        let abandon_at = self.abandon_time();
+        self.drop_deferred(key);
+        let Some(live) = self.live.get_mut(key).filter(|live| !live.is_killed) else { return };
+        live.is_killed = true;
+        live.stop.get_or_insert(StopReason::Cancelled);
+        live.abandon_at = Some(abandon_at);
+        self.send_stop(key, StopLadder::NOW);
     }
 
     /// A step that waits for its sandbox after a restart needs no stopping: it never started.

@@ -8,7 +8,7 @@ use pawl_core::event::{Recorded, RunEvent};
 use pawl_core::ids::RunId;
 use pawl_core::plan::Plan;
 use pawl_core::ports::{
-    ActionRunner, Clock, Executor, Journal, JournalError, RunFacts, StopLadder,
+    ActionRunner, Clock, Executor, Groups, Journal, JournalError, RunFacts, StopLadder,
 };
 use pawl_core::state::RunState;
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ pub struct Engine {
     pub actions: Arc<dyn ActionRunner>,
     /// Where events are kept.
     pub journal: Arc<dyn Journal>,
+    /// Concurrency groups, shared by all processes of the store.
+    pub groups: Arc<dyn Groups>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Folder of the jobs' workspaces: `WORK/RUN/jobs/JOB`.
@@ -195,6 +197,7 @@ impl Engine {
         if coordinator.is_over() {
             return Ok(coordinator.into_state());
         }
+        coordinator.reclaim_groups().await?;
         coordinator.recover()?;
         coordinator.drive().await
     }

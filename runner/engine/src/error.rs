@@ -35,6 +35,14 @@ pub enum EngineError {
     /// User: a living process works on the run.
     #[error("another process works on run {0}")]
     Busy(RunId),
+    /// User: the run was in a concurrency group that another run is in now.
+    #[error("run {run} was in the concurrency group '{group}', and another run is in it now")]
+    GroupTaken {
+        /// The run.
+        run: RunId,
+        /// The group.
+        group: String,
+    },
     /// User: a run that was started with secrets is resumed without them; their values are nowhere on disk.
     #[error("run {run} was started with secrets that are missing now: {}", .names.join(", "))]
     SecretsMissing {
@@ -76,7 +84,10 @@ impl EngineError {
     /// Whose fault it is.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Exists(_) | Self::Busy(_) | Self::SecretsMissing { .. } => ErrorClass::Input,
+            Self::Exists(_)
+            | Self::Busy(_)
+            | Self::GroupTaken { .. }
+            | Self::SecretsMissing { .. } => ErrorClass::Input,
             Self::Environment { .. } | Self::Workspace { .. } => ErrorClass::Environment,
             Self::Journal(error) => match error {
                 JournalError::Unknown(_) => ErrorClass::Input,
@@ -93,6 +104,7 @@ impl EngineError {
             Self::Environment { hint, .. } if !hint.is_empty() => Some(hint),
             Self::SecretsMissing { .. } => Some("give them again with --secret or --secret-file"),
             Self::Busy(_) => Some("wait for it, or end that process"),
+            Self::GroupTaken { .. } => Some("resume it once the other run is over"),
             Self::Workspace { .. } => Some("check the permissions and the free space of the store"),
             _ => None,
         }

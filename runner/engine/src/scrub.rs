@@ -33,8 +33,13 @@ impl Scrubber {
                 self.mask_option(reason);
                 self.scrub_effects(effects);
             }
-            RunEvent::JobFinished { outputs, reason, .. } => {
+            RunEvent::JobFinished { outputs, environment, reason, .. } => {
                 self.mask_option(reason);
+                if let Some(deployed) = environment {
+                    self.masker.mask_in_place(&mut deployed.name);
+                    let hides = |url: &String| self.masker.finds(url) || self.vault.is_sealed(url);
+                    deployed.url.take_if(|url| hides(url));
+                }
                 let mut dropped = Vec::new();
                 outputs.retain(|name, value| {
                     let is_secret = self.masker.finds(value) || self.vault.is_sealed(value);
@@ -48,6 +53,9 @@ impl Scrubber {
             RunEvent::RunRequested { .. }
             | RunEvent::RunPlanned { .. }
             | RunEvent::JobExpanded { .. }
+            | RunEvent::JobCalled { .. }
+            | RunEvent::GroupAsked { .. }
+            | RunEvent::GroupEntered { .. }
             | RunEvent::JobStarted { .. }
             | RunEvent::JobReady { .. }
             | RunEvent::StepQueued { .. }
@@ -104,7 +112,7 @@ impl Scrubber {
 mod tests {
     use super::{Masker, Scrubber, Vault};
     use indexmap::IndexMap;
-    use pawl_core::event::{Conclusion, RunEvent, StepEffects};
+    use pawl_core::event::{Conclusion, Deployed, RunEvent, StepEffects};
     use pawl_core::ids::{JobKey, StepPath};
 
     fn scrubber() -> Scrubber {
@@ -128,10 +136,17 @@ mod tests {
             conclusion: Conclusion::Success,
             tolerated: false,
             outputs,
+            environment: Some(Deployed {
+                name: "prod".to_owned(),
+                url: Some("https://x.test/?key=hunter2!".to_owned()),
+                deployment: true,
+            }),
             reason: Some("said hunter2!".to_owned()),
         };
         assert_eq!(scrubber().scrub(&mut event), ["raw", "sealed", "encoded"]);
-        let RunEvent::JobFinished { outputs, reason, .. } = event else { panic!() };
+        let RunEvent::JobFinished { outputs, environment, reason, .. } = event else { panic!() };
+        let environment = environment.expect("it is kept");
+        assert_eq!((environment.name.as_str(), environment.url), ("prod", None));
         assert_eq!(outputs, one("good", "1"));
         assert_eq!(reason.as_deref(), Some("said ***"));
     }

@@ -18,6 +18,7 @@ impl Coordinator<'_> {
             Signal::Reopened { job, result } => self.reopened(&job, result),
             Signal::Closed { job, result } => self.closed(&job, result),
             Signal::Attached { key, result } => self.attached(key, result),
+            Signal::Group { job, group, standing } => self.group_standing(job, group, standing),
             Signal::Step { key, what } => match self.live.contains_key(&key) {
                 true => self.happened(&key, what),
                 false => Ok(()),

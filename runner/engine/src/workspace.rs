@@ -28,7 +28,7 @@ impl RunFolder {
 
     /// The workspace of a job, whether it exists or not.
     pub(crate) fn job(&self, job: &JobKey) -> PathBuf {
-        self.jobs.join(&job.0)
+        self.jobs.join(job.file_name())
     }
 
     /// Makes a job's workspace. With `keep`, what an earlier process left stays; else it is made empty.
@@ -42,6 +42,21 @@ impl RunFolder {
         // Steps may run as any user of their sandbox; others on this host are kept out by the run's folder above.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
         Ok(folder)
+    }
+
+    /// Writes the payload of the run's event for the steps of its jobs, at the first call.
+    pub(crate) fn write_event(&self, payload: &serde_json::Value) -> Result<()> {
+        let file = self.run.join("event.json");
+        if file.exists() {
+            return Ok(());
+        }
+        make_private_folder(&self.run)?;
+        // Put in its place whole: a job that starts at the same time must not see half of it.
+        let half = self.run.join("event.json.new");
+        fs::write(&half, serde_json::to_vec_pretty(payload)?)?;
+        // Steps may run as any user of their sandbox; others on this host are kept out by the run's folder.
+        fs::set_permissions(&half, fs::Permissions::from_mode(0o644))?;
+        fs::rename(half, file)
     }
 
     /// The run's random word, made at the first call. It is kept beside the workspaces, where no sandbox sees it.

@@ -2,14 +2,17 @@
 
 mod actions;
 mod background;
+mod calls;
 mod cancellation;
 mod check_formats;
 mod checking;
 mod checkout;
 mod commands;
+mod concurrency;
 mod configuration;
 mod containers;
 mod corpus;
+mod environments;
 mod evaluating;
 mod events;
 mod example;
@@ -26,3 +29,4 @@ mod scripts;
 mod secrets;
 mod services;
 mod terminal;
+mod triggering;

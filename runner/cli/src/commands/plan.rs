@@ -21,15 +21,45 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), CommandError> {
 
 fn show(plan: &Plan) -> Result<(), CommandError> {
     print(&format!("{}  ({})", plan.workflow, plan.file))?;
-    for job in &plan.jobs {
+    if let Some(group) = &plan.group {
+        print(&format!("  concurrency {}", group.group))?;
+    }
+    show_jobs(&plan.jobs, "  ")?;
+    print(&format!("plan {}", plan.hash()))
+}
+
+/// The jobs of a workflow; those of a called one stand under their caller.
+fn show_jobs(jobs: &[PlannedJob], indent: &str) -> Result<(), CommandError> {
+    for job in jobs {
         for line in job_lines(job) {
-            print(&line)?;
+            print(&format!("{indent}{line}"))?;
+        }
+        for line in more_lines(job) {
+            print(&format!("{indent}  {line}"))?;
         }
         for (index, step) in job.steps.iter().enumerate() {
-            print(&format!("    {index}  {}", step_name(step, None)))?;
+            print(&format!("{indent}  {index}  {}", step_name(step, None)))?;
+        }
+        for call in &job.calls {
+            print(&format!("{indent}  calls {}  ({})", call.name, call.file))?;
+            show_jobs(&call.jobs, &format!("{indent}    "))?;
         }
     }
-    print(&format!("plan {}", plan.hash()))
+    Ok(())
+}
+
+/// What else is settled for a job: the rights of its token, its environment, its group.
+fn more_lines(job: &PlannedJob) -> Vec<String> {
+    let levels =
+        job.permissions.0.iter().map(|(scope, level)| format!("{scope}: {}", level.as_str()));
+    let mut lines = vec![format!("permissions  {}", levels.collect::<Vec<_>>().join(", "))];
+    if let Some(environment) = &job.environment {
+        lines.push(format!("environment  {}", environment.name.source()));
+    }
+    if let Some(group) = &job.group {
+        lines.push(format!("concurrency  {}", group.group.source()));
+    }
+    lines
 }
 
 fn job_lines(job: &PlannedJob) -> Vec<String> {
@@ -38,13 +68,16 @@ fn job_lines(job: &PlannedJob) -> Vec<String> {
     } else {
         format!("  after {}", job.needs.join(", "))
     };
-    let image = job.image.source();
+    let place = match job.is_call() {
+        true => String::new(),
+        false => format!("  in {}", job.image.source()),
+    };
     match &job.instances {
-        None => vec![format!("  {}  (matrix known at run time)  in {image}{needs}", job.id)],
+        None => vec![format!("{}  (matrix known at run time){place}{needs}", job.id)],
         Some(instances) => instances
             .iter()
             .map(|instance| {
-                format!("  {}  in {image}{needs}", default_job_name(&job.id, &instance.matrix))
+                format!("{}{place}{needs}", default_job_name(&job.id, &instance.matrix))
             })
             .collect(),
     }

@@ -42,7 +42,8 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let order = order::read(args)?;
     let store = store::open(&args.store)?;
     let (engine, faults) = compose::engine(&store, limits(args, &order.config), &order.config)?;
-    if order.plans.iter().flat_map(|plan| &plan.jobs).any(|job| job.image.source() != HOST_LABEL) {
+    let mut jobs = order.plans.iter().flat_map(Plan::all_jobs).filter(|job| !job.is_call());
+    if jobs.any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
         engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
     }

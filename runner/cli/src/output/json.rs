@@ -61,7 +61,8 @@ pub(crate) fn event_line(recorded: &Recorded, state: &RunState) -> Value {
 
 fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
     match event {
-        RunEvent::JobStarted { job }
+        RunEvent::JobCalled { job, .. }
+        | RunEvent::JobStarted { job }
         | RunEvent::JobReady { job, .. }
         | RunEvent::ServiceLog { job, .. }
         | RunEvent::JobClosed { job }
@@ -77,6 +78,8 @@ fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
         RunEvent::RunRequested { .. }
         | RunEvent::RunPlanned { .. }
         | RunEvent::JobExpanded { .. }
+        | RunEvent::GroupAsked { .. }
+        | RunEvent::GroupEntered { .. }
         | RunEvent::CancelRequested { .. }
         | RunEvent::RunResumed
         | RunEvent::RunFinished { .. } => None,
@@ -157,8 +160,18 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
             }
             details
         }
-        RunEvent::JobFinished { conclusion, outputs, reason, .. } => {
-            json!({ "conclusion": conclusion, "outputs": outputs, "reason": reason })
+        RunEvent::JobCalled { inputs, .. } => json!({ "inputs": inputs }),
+        RunEvent::GroupAsked { job, request } => json!({
+            "job": job, "group": request.group, "cancel_in_progress": request.cancel_in_progress,
+        }),
+        RunEvent::GroupEntered { job, group } => json!({ "job": job, "group": group }),
+        RunEvent::JobFinished { conclusion, outputs, environment, reason, .. } => {
+            let mut details =
+                json!({ "conclusion": conclusion, "outputs": outputs, "reason": reason });
+            if let Some(environment) = environment {
+                details["environment"] = json!(environment);
+            }
+            details
         }
         RunEvent::JobCancelRequested { reason, .. } | RunEvent::CancelRequested { reason } => {
             json!({ "reason": reason })
@@ -167,7 +180,7 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
             let mut details = json!({ "conclusion": conclusion, "jobs": report(state) });
             if let Some(plan) = state.plan.as_ref().filter(|plan| !plan.outputs.is_empty()) {
                 let secrets = Secrets::default();
-                details["outputs"] = json!(scope(state, plan, &secrets).workflow_outputs());
+                details["outputs"] = json!(outputs_of(&scope(state, plan, &secrets)));
             }
             details
         }
@@ -193,21 +206,23 @@ fn shown_outputs(outputs: &IndexMap<String, String>) -> Value {
 
 /// The jobs of the final report, in the plan's order: every matrix instance is its own entry.
 pub(crate) fn report(state: &RunState) -> Value {
-    let plan = state.plan.iter().flat_map(|plan| &plan.jobs);
-    let entries = plan.flat_map(|planned| {
-        state.instances(&planned.id).map(move |(_, job)| {
-            json!({
-                "id": job.id,
-                "name": job_name(state, planned, job),
-                "matrix": matrix(job),
-                "conclusion": job.conclusion,
-                "reason": job.reason,
-                "outputs": job.outputs,
-                "steps": steps(state, planned, job),
-            })
-        })
-    });
-    Value::Array(entries.collect())
+    let one = |(_, job): (&JobKey, &JobState)| {
+        let planned = state.planned(job)?;
+        let mut entry = json!({
+            "id": job.id,
+            "name": job_name(state, planned, job),
+            "matrix": matrix(job),
+            "conclusion": job.conclusion,
+            "reason": job.reason,
+            "outputs": job.outputs,
+            "steps": steps(state, planned, job),
+        });
+        if let Some(environment) = &job.environment {
+            entry["environment"] = json!(environment);
+        }
+        Some(entry)
+    };
+    Value::Array(state.jobs_in_order().into_iter().filter_map(one).collect())
 }
 
 fn steps(state: &RunState, planned: &PlannedJob, job: &JobState) -> Value {
@@ -223,6 +238,10 @@ fn steps(state: &RunState, planned: &PlannedJob, job: &JobState) -> Value {
         })
     };
     Value::Array(planned.steps.iter().enumerate().map(one).collect())
+}
+
+fn outputs_of(scope: &Scope<'_>) -> IndexMap<String, String> {
+    scope.workflow_outputs(scope.frame_of_caller(None))
 }
 
 /// What names and outputs are evaluated against. The callers give no secrets: an expression that needs one shows as it is

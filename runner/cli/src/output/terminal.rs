@@ -134,6 +134,12 @@ impl<W: Write + Send> TerminalSink<W> {
             self.last_job = None;
             return self.line(&line);
         }
+        if let Some(environment) = &job.environment {
+            self.heading(state, key);
+            let url = environment.url.as_ref().map(|url| format!("  {url}")).unwrap_or_default();
+            let line = format!("  {} environment {}{url}", self.mark(conclusion), environment.name);
+            self.line(&line);
+        }
         if let Some(reason) = job.reason.clone().filter(|_| conclusion != Conclusion::Success) {
             self.heading(state, key);
             let line = format!("  {} {}", self.mark(conclusion), reason);
@@ -144,8 +150,7 @@ impl<W: Write + Send> TerminalSink<W> {
     fn summary(&mut self, state: &RunState, conclusion: Conclusion) {
         self.erase_foot();
         self.line("");
-        let planned = state.plan.iter().flat_map(|plan| &plan.jobs);
-        for (key, job) in planned.flat_map(|planned| state.instances(&planned.id)) {
+        for (key, job) in state.jobs_in_order() {
             let shown = job.conclusion.unwrap_or(Conclusion::Lost);
             let took: u64 = job.steps.values().map(|step| step.duration_ms).sum();
             let line = format!(
@@ -239,9 +244,18 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
             RunEvent::CancelRequested { reason } => {
                 self.line(&format!("cancelling: {reason} (once more stops at once)"));
             }
+            RunEvent::GroupAsked { job, request } => {
+                let who = job.as_ref().map(|job| format!("{}: ", shown_job(state, job)));
+                let who = who.unwrap_or_default();
+                let line = format!("{who}wants the concurrency group '{}'", request.group);
+                let line = self.paint("90", &line);
+                self.line(&line);
+            }
             RunEvent::RunFinished { conclusion } => self.summary(state, *conclusion),
             RunEvent::RunRequested { .. }
             | RunEvent::JobExpanded { .. }
+            | RunEvent::JobCalled { .. }
+            | RunEvent::GroupEntered { .. }
             | RunEvent::JobStarted { .. }
             | RunEvent::JobReady { .. }
             | RunEvent::JobClosed { .. }

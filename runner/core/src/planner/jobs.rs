@@ -1,10 +1,14 @@
 //! One job of the plan.
 
-use super::{Planner, containers, labels, matrix, select, steps, template, templates, timing};
-use crate::expr::{Contexts, Template};
-use crate::plan::{JobInstance, PlannedJob};
-use crate::span::Spanned;
-use crate::workflow::{Defaults, Job};
+use super::labels::Chosen;
+use super::{
+    Planner, calls, containers, labels, matrix, select, steps, template, templates, timing,
+};
+use crate::diagnostic::Code;
+use crate::expr::{Contexts, Template, Value};
+use crate::plan::{JobInstance, LateValues, PlannedEnvironment, PlannedJob};
+use crate::span::{Span, Spanned};
+use crate::workflow::{Environment, Job};
 use serde_json::{Value as Json, json};
 
 /// The instances of a job as far as they are known.
@@ -17,17 +21,26 @@ pub(super) enum Instances {
 
 /// Plans one job; `None` when something forbids it, which is reported.
 pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
-    let instances = matrix::instances(planner, job)?;
-    let fail_fast = match &job.strategy.fail_fast {
-        None => true,
-        Some(value) => known_boolean(planner, value, "'fail-fast'"),
+    let Some(left) = planner.jobs_left.checked_sub(1) else {
+        let message = "matrices and called workflows give more jobs than a run may have";
+        planner.reporter.error(Code::CallDepth, job.id.span, message);
+        return None;
     };
-    let max_parallel =
-        job.strategy.max_parallel.as_ref().and_then(|value| known_count(planner, value));
-    let chosen = labels::choose(planner, job, &instances);
-    let timeout_ms = timing::job_timeout(planner, job, &instances);
-    let shell =
-        shell(planner, &job.defaults).or_else(|| shell(planner, &planner.workflow.defaults));
+    planner.jobs_left = left;
+    let instances = matrix::instances(planner, job)?;
+    let mut late = LateValues::default();
+    let (fail_fast, max_parallel) = strategy(planner, job, &mut late);
+    let (timeout_ms, cancel_timeout_ms) = timing::limits(planner, job, &instances, &mut late);
+    let shell = shell(planner, job, &mut late);
+    let permissions = calls::grant(planner, job);
+    let (chosen, calls) = match &job.call {
+        Some(call) => {
+            let calls = calls::plan(planner, job, call, &instances, &permissions);
+            let none = Chosen { image: Template::literal(""), runs_on: Vec::new() };
+            (Some(none), calls)
+        }
+        None => (labels::choose(planner, job, &instances), Some(Vec::new())),
+    };
     let working_directory = template(&job.defaults.working_directory)
         .or_else(|| template(&planner.workflow.defaults.working_directory));
     let steps = steps::plan_all(planner, &job.steps);
@@ -39,7 +52,7 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
             (None, Some(template))
         }
     };
-    let chosen = chosen?;
+    let (chosen, calls) = chosen.zip(calls)?;
     if chosen.image.source() == super::HOST_LABEL {
         containers::refuse_on_host(planner, job);
     }
@@ -66,8 +79,44 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
         timeout_ms,
         continue_on_error: template(&job.continue_on_error),
         outputs: templates(&job.outputs),
+        late,
+        cancel_timeout_ms,
+        permissions,
+        group: job.concurrency.as_ref().map(calls::group),
+        environment: job.environment.as_ref().map(environment),
+        calls,
         steps,
     })
+}
+
+fn environment(environment: &Environment) -> PlannedEnvironment {
+    PlannedEnvironment {
+        name: environment.name.value.clone(),
+        url: template(&environment.url),
+        deployment: template(&environment.deployment),
+    }
+}
+
+/// `fail-fast` and `max-parallel`, as far as they are known.
+fn strategy(planner: &mut Planner<'_>, job: &Job, late: &mut LateValues) -> (bool, Option<u32>) {
+    let fail_fast = match &job.strategy.fail_fast {
+        None => Some(true),
+        Some(value) => known_boolean(planner, value, "'fail-fast'"),
+    };
+    if fail_fast.is_none() {
+        late.fail_fast = template(&job.strategy.fail_fast);
+    }
+    let max_parallel = match &job.strategy.max_parallel {
+        None => None,
+        Some(value) => match planner.evaluated(value) {
+            Some(known) => known_count(planner, &known, value.span),
+            None => {
+                late.max_parallel = Some(value.value.clone());
+                None
+            }
+        },
+    };
+    (fail_fast.unwrap_or(true), max_parallel)
 }
 
 /// What an instance's expressions can see before the run: `matrix` and `strategy` besides the rest.
@@ -88,45 +137,36 @@ pub(super) fn instance_contexts<'c>(
     contexts.with("matrix", Json::Object(instance.matrix.clone())).with("strategy", strategy)
 }
 
-fn known_boolean(planner: &mut Planner<'_>, value: &Spanned<Template>, what: &str) -> bool {
-    match planner.evaluated(value) {
-        // By its text: what is written without an expression is a string, and the string 'false' is not empty.
-        Some(known) => match known.to_text().as_str() {
-            "true" => true,
-            "false" => false,
-            other => {
-                let message = format!("{what} is '{other}': expected true or false");
-                planner.reporter.error(crate::diagnostic::Code::InvalidValue, value.span, message);
-                true
-            }
-        },
-        None => {
-            planner.too_late(value.span, what);
-            true
+fn known_boolean(planner: &mut Planner<'_>, value: &Spanned<Template>, what: &str) -> Option<bool> {
+    // By its text: what is written without an expression is a string, and the string 'false' is not empty.
+    match planner.evaluated(value)?.to_text().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        other => {
+            let message = format!("{what} is '{other}': expected true or false");
+            planner.reporter.error(Code::InvalidValue, value.span, message);
+            Some(true)
         }
     }
 }
 
-fn known_count(planner: &mut Planner<'_>, value: &Spanned<Template>) -> Option<u32> {
-    let Some(number) = planner.evaluated(value).map(|value| value.to_number()) else {
-        planner.too_late(value.span, "'max-parallel'");
-        return None;
-    };
+fn known_count(planner: &mut Planner<'_>, value: &Value, span: Span) -> Option<u32> {
+    let number = value.to_number();
     if !(number >= 1.0 && number <= f64::from(u32::MAX)) {
         let message = format!("'max-parallel' is {number}: expected a whole number of at least 1");
-        planner.reporter.error(crate::diagnostic::Code::InvalidValue, value.span, message);
+        planner.reporter.error(Code::InvalidValue, span, message);
         return None;
     }
     // Between 1 and u32::MAX.
     Some(number as u32)
 }
 
-/// `defaults.run.shell`, which has to be known before the run.
-fn shell(planner: &mut Planner<'_>, defaults: &Defaults) -> Option<String> {
-    let shell = defaults.shell.as_ref()?;
+/// `defaults.run.shell` of the job, else of the workflow, as far as it is known.
+fn shell(planner: &mut Planner<'_>, job: &Job, late: &mut LateValues) -> Option<String> {
+    let shell = job.defaults.shell.as_ref().or(planner.workflow.defaults.shell.as_ref())?;
     let text = planner.evaluated(shell).map(|value| value.to_text());
     if text.is_none() {
-        planner.too_late(shell.span, "'defaults.run.shell'");
+        late.shell = Some(shell.value.clone());
     }
     text
 }

@@ -2,11 +2,13 @@
 //! that cannot be carried out is refused here.
 
 mod action_file;
+mod calls;
 mod containers;
 mod inputs;
 mod jobs;
 mod labels;
 mod matrix;
+mod missing;
 mod select;
 mod stand_ins;
 mod steps;
@@ -14,6 +16,7 @@ mod timing;
 mod view;
 
 pub use action_file::LoadedAction;
+pub use calls::{CallName, LoadedWorkflow, called_workflows, missing_workflows};
 pub use inputs::{ActionManifest, InputKind, InputManifest};
 pub use labels::HOST_LABEL;
 pub use stand_ins::is_answered;
@@ -22,6 +25,8 @@ pub use view::plan_view;
 
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::{Contexts, Template, TemplateError};
+use crate::group::GroupRequest;
+use crate::permissions::Grant;
 use crate::plan::Plan;
 use crate::span::{Span, Spanned};
 use crate::trigger::{self, InputFault, TriggerEvent};
@@ -40,6 +45,8 @@ pub struct PlanOptions {
     /// Actions that were loaded from files, by their `uses:` as written (`./path`, or `OWNER/REPO@REF` for which
     /// `--action` names a folder). [`missing_actions`] says which ones are wanted.
     pub actions: IndexMap<String, LoadedAction>,
+    /// Workflows that jobs call. [`missing_workflows`] says which ones are wanted.
+    pub workflows: IndexMap<CallName, LoadedWorkflow>,
     /// The `vars` context.
     pub vars: IndexMap<String, String>,
     /// `env` from outside, under the workflow's own.
@@ -95,6 +102,22 @@ pub(crate) struct Planner<'a> {
     pub(crate) elsewhere: Vec<Diagnostic>,
     /// `github`, `inputs` and `vars`.
     pub(crate) known: Contexts<'static>,
+    /// How deep this workflow is called.
+    pub(crate) nest: Nest,
+    /// Jobs that may still be planned, those of called workflows included.
+    pub(crate) jobs_left: usize,
+}
+
+/// Most planned jobs of a run: matrices over nested calls multiply.
+const MAX_JOBS: usize = 10_000;
+
+/// Where a called workflow stands.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Nest {
+    /// Files from the first workflow to this one.
+    pub(crate) files: Vec<String>,
+    /// What the calling job grants; `None` in the first workflow.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl<'a> Planner<'a> {
@@ -106,6 +129,34 @@ impl<'a> Planner<'a> {
             reporter: Reporter::new(&workflow.file),
             elsewhere: Vec::new(),
             known: Contexts::new(),
+            nest: Nest { files: vec![workflow.file.clone()], grant: None },
+            jobs_left: MAX_JOBS,
+        }
+    }
+
+    /// For a workflow that a job of `outer` calls. Its inputs are not known yet.
+    fn inside(outer: &Self, workflow: &'a Workflow, nest: Nest) -> Self {
+        let known = outer.known.values.iter().filter(|(name, _)| *name != "inputs");
+        let mut values = crate::expr::Object::new();
+        known.for_each(|(name, value)| values.insert(name, value.clone()));
+        Self {
+            workflow,
+            event: outer.event,
+            options: outer.options,
+            reporter: Reporter::new(&workflow.file),
+            elsewhere: Vec::new(),
+            known: Contexts { values, ..Contexts::new() },
+            nest,
+            jobs_left: outer.jobs_left,
+        }
+    }
+
+    /// Findings about other files, each once.
+    pub(crate) fn note_elsewhere(&mut self, found: Vec<Diagnostic>) {
+        for diagnostic in found {
+            if !self.elsewhere.contains(&diagnostic) {
+                self.elsewhere.push(diagnostic);
+            }
         }
     }
 
@@ -117,6 +168,7 @@ impl<'a> Planner<'a> {
 
     fn plan(&mut self) -> Plan {
         let (github, inputs) = self.contexts();
+        missing::warn(self, &github);
         let workflow = self.workflow;
         let run_name = workflow
             .run_name
@@ -124,6 +176,7 @@ impl<'a> Planner<'a> {
             .and_then(|name| self.evaluated(name))
             .map(|value| value.to_text())
             .unwrap_or_default();
+        let group = self.group();
         let selected = select::jobs(self);
         let jobs = workflow
             .jobs
@@ -148,17 +201,30 @@ impl<'a> Planner<'a> {
             outer_env: self.options.outer_env.clone(),
             env: templates(&workflow.env),
             outputs,
+            group,
             jobs,
+        }
+    }
+
+    /// The run's concurrency group.
+    fn group(&mut self) -> Option<GroupRequest> {
+        let concurrency = self.workflow.concurrency.as_ref()?;
+        let planned = calls::group(concurrency);
+        match planned.evaluated(&self.known) {
+            Ok(request) => request,
+            Err(error) => {
+                let span = concurrency.group.span;
+                self.reporter.error(Code::ExpressionEvaluation, span, error.to_string());
+                None
+            }
         }
     }
 
     /// Settles the inputs and the contexts that are known before the run.
     fn contexts(&mut self) -> (Json, Map<String, Json>) {
-        let vars: Map<String, Json> = self
-            .options
-            .vars
-            .iter()
-            .map(|(name, value)| (name.clone(), Json::String(value.clone())))
+        let vars: Map<String, Json> = crate::contexts::scoped(&self.options.vars, None)
+            .into_iter()
+            .map(|(name, value)| (name, Json::String(value)))
             .collect();
         let vars = Json::Object(vars);
         let without_inputs = trigger::github_context(self.workflow, self.event, &Map::new());

@@ -168,11 +168,7 @@ fn composite(
     }
     let (composite, found) = action_file::parse(action);
     if found.iter().any(Diagnostic::is_error) {
-        for diagnostic in found {
-            if !planner.elsewhere.contains(&diagnostic) {
-                planner.elsewhere.push(diagnostic);
-            }
-        }
+        planner.note_elsewhere(found);
         return None;
     }
     let composite = composite?;
@@ -181,11 +177,7 @@ fn composite(
     let outer = std::mem::replace(&mut planner.reporter, Reporter::new(&action.file));
     let steps = plan_list(planner, &composite.steps, depth + 1, budget);
     let inner = std::mem::replace(&mut planner.reporter, outer);
-    for diagnostic in inner.finish() {
-        if !planner.elsewhere.contains(&diagnostic) {
-            planner.elsewhere.push(diagnostic);
-        }
-    }
+    planner.note_elsewhere(inner.finish());
     Some(StepKind::Composite {
         uses: text.to_owned(),
         folder: action.folder.clone(),

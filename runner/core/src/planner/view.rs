@@ -1,6 +1,7 @@
 //! The plan as `pawl plan --json` shows it: one entry a job instance.
 
 use crate::expr::{Contexts, Template};
+use crate::ids::JobKey;
 use crate::plan::{JobInstance, Plan, PlannedJob, PlannedStep, StepKind};
 use crate::resolve::{default_job_name, step_name};
 use serde_json::{Map, Value as Json, json};
@@ -8,49 +9,91 @@ use serde_json::{Map, Value as Json, json};
 /// `{"workflow","jobs":[{"id","name","matrix","needs":[…],"steps":[…]}],"hash"}`. A job whose matrix is known only while
 /// jobs run has one entry with `"matrix": null`, and so has a job without one. Names are evaluated as far as they are known.
 pub fn plan_view(plan: &Plan) -> Json {
-    let jobs: Vec<Json> = plan.jobs.iter().flat_map(|job| job_entries(plan, job)).collect();
-    json!({ "workflow": plan.workflow, "jobs": jobs, "hash": plan.hash() })
+    let mut jobs = Vec::new();
+    add_entries(plan, &plan.jobs, "", &plan.inputs, &mut jobs);
+    let mut view = json!({ "workflow": plan.workflow, "jobs": jobs, "hash": plan.hash() });
+    if !plan.run_name.is_empty() {
+        view["run-name"] = json!(plan.run_name);
+    }
+    if let Some(group) = &plan.group {
+        view["concurrency"] = json!({
+            "group": group.group,
+            "cancel-in-progress": group.cancel_in_progress,
+            "queue": if group.is_queue { "max" } else { "single" },
+        });
+    }
+    view
 }
 
-fn job_entries(plan: &Plan, job: &PlannedJob) -> Vec<Json> {
-    match &job.instances {
-        None => vec![job_entry(plan, job, None)],
-        Some(instances) => {
-            instances.iter().map(|instance| job_entry(plan, job, Some(instance))).collect()
+/// The jobs of a workflow, those of a called one after their caller. `before` is what their ids begin with.
+fn add_entries(plan: &Plan, jobs: &[PlannedJob], before: &str, inputs: &Json, all: &mut Vec<Json>) {
+    for job in jobs {
+        let id = format!("{before}{}", job.id);
+        let instances: Vec<Option<&JobInstance>> = match &job.instances {
+            None => vec![None],
+            Some(instances) => instances.iter().map(Some).collect(),
+        };
+        for instance in instances {
+            let mut contexts = known(plan, instance);
+            contexts.values.insert("inputs", crate::expr::Value::from(inputs.clone()));
+            all.push(job_entry(job, &id, instance, &contexts));
+            let Some(call) = job.call_of(instance.unwrap_or(&JobInstance::alone())) else {
+                continue;
+            };
+            let key = JobKey::new(&id, instance.and_then(|instance| instance.index));
+            let inputs = call.evaluated_inputs(&contexts, &contexts).unwrap_or_default();
+            add_entries(plan, &call.jobs, &key.called(""), &Json::Object(inputs), all);
         }
     }
 }
 
-fn job_entry(plan: &Plan, job: &PlannedJob, instance: Option<&JobInstance>) -> Json {
-    let contexts = known(plan, instance);
+fn job_entry(
+    job: &PlannedJob,
+    id: &str,
+    instance: Option<&JobInstance>,
+    contexts: &Contexts<'_>,
+) -> Json {
     let matrix = instance.map(|instance| instance.matrix.clone());
     let name = match &job.name {
-        Some(name) => shown(name, &contexts),
+        Some(name) => shown(name, contexts),
         None => default_job_name(&job.id, &matrix.clone().unwrap_or_default()),
     };
     let steps: Vec<Json> = job
         .steps
         .iter()
         .enumerate()
-        .map(|(index, step)| step_entry(index, step, &contexts))
+        .map(|(index, step)| step_entry(index, step, contexts))
         .collect();
-    json!({
-        "id": job.id,
+    let mut entry = json!({
+        "id": id,
         "name": name,
         "matrix": matrix.filter(|values| !values.is_empty()),
         "needs": job.needs,
         "runs-on": job.runs_on,
-        "image": shown(&job.image, &contexts),
+        "image": shown(&job.image, contexts),
         "container": (!job.container.is_empty()).then_some(&job.container),
         "services": (!job.services.is_empty()).then_some(&job.services),
         "gpus": job.gpus,
+        "permissions": job.permissions,
         "steps": steps,
-    })
+    });
+    if let Some(call) = job.call_of(instance.unwrap_or(&JobInstance::alone())) {
+        entry["uses"] = json!(call.uses);
+    }
+    if let Some(group) = &job.group {
+        entry["concurrency"] = json!({ "group": shown(&group.group, contexts) });
+    }
+    if let Some(environment) = &job.environment {
+        entry["environment"] = json!(shown(&environment.name, contexts));
+    }
+    entry
 }
 
 fn known<'c>(plan: &Plan, instance: Option<&JobInstance>) -> Contexts<'c> {
-    let vars: Map<String, Json> =
-        plan.vars.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let vars: Map<String, Json> = crate::contexts::scoped(&plan.vars, None)
+        .into_iter()
+        .map(|(name, value)| (name, json!(value)))
+        .collect();
     let contexts = Contexts::new()
         .with("github", plan.github.clone())
         .with("inputs", plan.inputs.clone())

@@ -27,6 +27,12 @@ pub const JOB_IF: Allowed = &[
 ];
 /// `name`, `runs-on`, `timeout-minutes`, `container`, `environment` of a job and the like.
 pub const JOB: Allowed = &["github", "inputs", "vars", "needs", "strategy", "matrix"];
+/// `secrets` of a job that calls a workflow.
+pub const CALL_SECRETS: Allowed =
+    &["github", "inputs", "vars", "needs", "secrets", "strategy", "matrix"];
+/// `environment.url` of a job: known once its steps are over.
+pub const ENVIRONMENT_URL: Allowed =
+    &["github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env"];
 /// `env` of a job.
 pub const JOB_ENV: Allowed =
     &["github", "inputs", "vars", "needs", "strategy", "matrix", "secrets"];

@@ -1,8 +1,12 @@
 //! `jobs:`
 
 use super::availability::{self, Allowed};
+use super::calls;
+use super::concurrency;
 use super::containers;
+use super::environment;
 use super::model::{Defaults, Job, RunsOn, Strategy, Texts};
+use super::permissions;
 use super::reader::{Fields, Reader};
 use super::steps::{self, Surroundings};
 use crate::diagnostic::Code;
@@ -12,7 +16,6 @@ use std::collections::HashMap;
 
 pub(super) const RUNS_ON_KEYS: &[&str] = &["group", "labels"];
 pub(super) const STRATEGY_KEYS: &[&str] = &["matrix", "fail-fast", "max-parallel"];
-pub(super) const ENVIRONMENT_KEYS: &[&str] = &["name", "url", "deployment"];
 pub(super) const DEFAULTS_KEYS: &[&str] = &["run"];
 pub(super) const RUN_DEFAULTS_KEYS: &[&str] = &["shell", "working-directory"];
 pub(super) const JOB_KEYS: &[&str] = &[
@@ -67,11 +70,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Vec<Job> {
 
 fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
     let fields = reader.fields(&entry.value, JOB_KEYS)?;
-    super::permissions(reader, fields);
-    super::concurrency(reader, fields);
-    let calls = calls_workflow(reader, fields);
+    let is_call = calls::is_call(fields);
+    let call = calls::read(reader, fields);
     refuse_unsupported(reader, fields);
-    let runs_on = match (fields.get("runs-on"), calls) {
+    let runs_on = match (fields.get("runs-on"), is_call) {
         (Some(node), _) => runs_on(reader, node),
         (None, true) => RunsOn { span: entry.key_span, labels: Vec::new() },
         (None, false) => {
@@ -79,7 +81,7 @@ fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
             RunsOn { span: entry.key_span, labels: Vec::new() }
         }
     };
-    if fields.get("steps").is_none() && !calls {
+    if fields.get("steps").is_none() && !is_call {
         reader.required(fields, "steps");
     }
     let env = |reader: &mut Reader<'_>, key, allowed| match fields.get(key) {
@@ -108,7 +110,13 @@ fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
         continue_on_error: fields
             .get("continue-on-error")
             .and_then(|node| reader.boolean(node, availability::JOB)),
-        environment: environment(reader, fields),
+        cancel_timeout_minutes: fields
+            .get("cancel-timeout-minutes")
+            .and_then(|node| reader.minutes(node, availability::JOB)),
+        environment: environment::read(reader, fields),
+        permissions: permissions::read(reader, fields),
+        concurrency: concurrency::read(reader, fields, availability::JOB),
+        call,
         outputs: outputs(reader, fields),
         steps: fields
             .get("steps")
@@ -117,33 +125,9 @@ fn job(reader: &mut Reader<'_>, entry: &Entry) -> Option<Job> {
     })
 }
 
-/// A job that calls a workflow: known, and not carried out. True when `uses` is there.
-fn calls_workflow(reader: &mut Reader<'_>, fields: Fields<'_>) -> bool {
-    let Some(entry) = fields.entry("uses") else {
-        for key in ["with", "secrets"] {
-            if let Some(entry) = fields.entry(key) {
-                let message = format!("Unexpected value '{key}'");
-                let help = "a job has it only beside 'uses'; a step has its own 'with'";
-                reader.error_with_help(Code::UnknownKey, entry.key_span, message, help);
-            }
-        }
-        return false;
-    };
-    reader.non_empty(&entry.value);
-    let help = "copy the called workflow's jobs into this file";
-    reader.not_supported(entry.key_span, "a job that calls another workflow ('uses')", help);
-    true
-}
-
 fn refuse_unsupported(reader: &mut Reader<'_>, fields: Fields<'_>) {
-    for (key, help) in [
-        ("snapshot", "build the image in a step"),
-        ("cache-mode", "a local run has a cache of its own"),
-        ("cancel-timeout-minutes", "a cancelled step has ten seconds to end"),
-    ] {
-        if let Some(entry) = fields.entry(key) {
-            reader.not_supported(entry.key_span, &format!("'{key}'"), help);
-        }
+    if let Some(entry) = fields.entry("snapshot") {
+        reader.not_supported(entry.key_span, "'snapshot'", "build the image in a step");
     }
 }
 
@@ -305,26 +289,6 @@ fn check_expressions(reader: &mut Reader<'_>, node: &Node) -> bool {
         sound &= check_expressions(reader, child);
     }
     sound
-}
-
-/// `environment:` is checked and recorded; there is nobody to ask for approval on this machine.
-fn environment(
-    reader: &mut Reader<'_>,
-    fields: Fields<'_>,
-) -> Option<Spanned<crate::expr::Template>> {
-    let node = fields.get("environment")?;
-    if node.is_scalar() {
-        return reader.template(node, availability::JOB);
-    }
-    let inner = reader.fields(node, ENVIRONMENT_KEYS)?;
-    if let Some(url) = inner.get("url") {
-        reader.template(url, availability::ENVIRONMENT_URL);
-    }
-    if let Some(deployment) = inner.get("deployment") {
-        reader.boolean(deployment, availability::JOB);
-    }
-    let name = reader.required(inner, "name")?;
-    reader.non_empty_template(name, availability::JOB)
 }
 
 fn outputs(reader: &mut Reader<'_>, fields: Fields<'_>) -> Texts {

@@ -1,9 +1,10 @@
 //! A workflow as its author wrote it: every value with its place, expressions parsed and not evaluated.
 
 use crate::expr::{Condition, Template};
+pub use crate::permissions::Permissions;
 use crate::plan::Retry;
 use crate::span::{Span, Spanned};
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 use indexmap::IndexMap;
 
 /// Texts with expressions, by name.
@@ -20,6 +21,10 @@ pub struct Workflow {
     pub run_name: Option<Spanned<Template>>,
     /// `on:`, in order.
     pub triggers: Vec<Trigger>,
+    /// `permissions:`
+    pub permissions: Option<Spanned<Permissions>>,
+    /// `concurrency:`
+    pub concurrency: Option<Concurrency>,
     /// `env:`
     pub env: Texts,
     /// `defaults.run`
@@ -166,12 +171,107 @@ pub struct Job {
     pub timeout_minutes: Option<Spanned<Template>>,
     /// `continue-on-error:`
     pub continue_on_error: Option<Spanned<Template>>,
-    /// `environment:` (its name); recorded, nothing waits for it.
-    pub environment: Option<Spanned<Template>>,
+    /// `cancel-timeout-minutes:`
+    pub cancel_timeout_minutes: Option<Spanned<Template>>,
+    /// `environment:`
+    pub environment: Option<Environment>,
+    /// `permissions:`
+    pub permissions: Option<Spanned<Permissions>>,
+    /// `concurrency:`
+    pub concurrency: Option<Concurrency>,
+    /// `uses`, `with` and `secrets`: the workflow that the job calls instead of running steps.
+    pub call: Option<Call>,
     /// `outputs:`
     pub outputs: Texts,
     /// `steps:`
     pub steps: Vec<Step>,
+}
+
+/// `concurrency:` of a workflow or job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Concurrency {
+    /// `group`
+    pub group: Spanned<Template>,
+    /// `cancel-in-progress`
+    pub cancel_in_progress: Option<Spanned<Template>>,
+    /// `queue: max`: several may wait, none is cancelled for a newer one.
+    pub is_queue: bool,
+}
+
+impl Concurrency {
+    /// A group of which one may wait.
+    pub fn new(group: Spanned<Template>) -> Self {
+        Self { group, cancel_in_progress: None, is_queue: false }
+    }
+}
+
+/// `environment:` of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// `name`, or the whole value.
+    pub name: Spanned<Template>,
+    /// `url`
+    pub url: Option<Spanned<Template>>,
+    /// `deployment`
+    pub deployment: Option<Spanned<Template>>,
+}
+
+/// The workflow that a job calls.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// `uses:`
+    pub uses: Spanned<CalledWorkflow>,
+    /// `with:`
+    pub with: IndexMap<String, CallArgument>,
+    /// `secrets:`
+    pub secrets: CallSecrets,
+}
+
+/// One entry of a call's `with` or `secrets`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallArgument {
+    /// Where the name is written.
+    pub name_span: Span,
+    /// The value.
+    pub value: Spanned<Template>,
+    /// What the value is in the file: `true` and `'true'` are not the same for an input of type boolean.
+    pub kind: Kind,
+}
+
+/// `secrets:` of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallSecrets {
+    /// `inherit`: all that the caller itself has.
+    Inherit,
+    /// Those named, under the names that the called workflow knows.
+    Named(IndexMap<String, CallArgument>),
+}
+
+/// What `uses:` of a job names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CalledWorkflow {
+    /// `./PATH` or `$/PATH`: a file of the repository that the calling workflow is in.
+    Local(String),
+    /// `OWNER/REPO/PATH@REF`
+    Remote {
+        /// `OWNER/REPO`
+        repository: String,
+        /// Path of the file inside the repository.
+        path: String,
+        /// Branch, tag or commit.
+        reference: String,
+    },
+}
+
+impl std::fmt::Display for CalledWorkflow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local(path) => write!(f, "./{path}"),
+            Self::Remote { repository, path, reference } => {
+                write!(f, "{repository}/{path}@{reference}")
+            }
+        }
+    }
 }
 
 /// `runs-on:`

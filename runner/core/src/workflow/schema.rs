@@ -4,17 +4,19 @@
 //! parser itself reads with. What a key's value looks like is written here by hand. A schema cannot say everything that
 //! `pawl check` finds (needs, expressions, globs): what it refuses the parser refuses, too, not the other way round.
 
+use super::ROOT_KEYS;
+use super::calls::KEYS_OF_STEPS;
+use super::concurrency::{CONCURRENCY_KEYS, QUEUES};
 use super::containers::{CONTAINER_KEYS, CREDENTIAL_KEYS, GPU_KEYS, SERVICE_KEYS};
 use super::controls::CONTROL_KEYS;
-use super::jobs::{
-    DEFAULTS_KEYS, ENVIRONMENT_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS,
-};
+use super::environment::ENVIRONMENT_KEYS;
+use super::jobs::{DEFAULTS_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS};
 use super::steps::{MAX_ATTEMPTS, RETRY_KEYS, SHELLS, STEP_KEYS};
 use super::triggers::{
     CALLED_INPUT_KEYS, CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS,
     SCHEDULE_KEYS, SECRET_KEYS,
 };
-use super::{ROOT_KEYS, SCOPES};
+use crate::permissions::SCOPES;
 use serde_json::{Map, Value as Json, json};
 
 /// The schema of a workflow file, JSON Schema draft 2020-12.
@@ -52,8 +54,9 @@ pub fn schema() -> Json {
         "unsupported": { "description": "GitHub knows it; see docs/compatibility.md for whether Pawl carries it out." },
         "empty": { "enum": [null, "", [], {}] },
         "permissions": permissions(),
+        "concurrency": concurrency(),
         "defaults": defaults(),
-        "job": either_job(),
+        "job": jobs(),
         "step": step(),
         "retry": mapping(RETRY_KEYS, &["attempts"], retry),
         "container": container(CONTAINER_KEYS),
@@ -95,7 +98,7 @@ fn root(key: &str) -> Json {
         "permissions" => one_of_ours("permissions"),
         "env" => one_of_ours("named-texts"),
         "defaults" => one_of_ours("defaults"),
-        "concurrency" => one_of_ours("unsupported"),
+        "concurrency" => one_of_ours("concurrency"),
         "jobs" => json!({
             "type": "object",
             "minProperties": 1,
@@ -128,6 +131,35 @@ fn defaults() -> Json {
     })
 }
 
+fn concurrency() -> Json {
+    json!({
+        "anyOf": [
+            one_of_ours("text"),
+            mapping(CONCURRENCY_KEYS, &["group"], |key| match key {
+                "group" => one_of_ours("filled"),
+                "queue" => json!({ "enum": QUEUES }),
+                _ => one_of_ours("boolean"),
+            }),
+        ],
+    })
+}
+
+/// A job runs steps of its own or calls a workflow.
+fn jobs() -> Json {
+    let mut job = mapping(JOB_KEYS, &[], job);
+    job["oneOf"] = json!([
+        {
+            "required": ["runs-on", "steps"],
+            "properties": { "uses": false, "with": false, "secrets": false },
+        },
+        {
+            "required": ["uses"],
+            "properties": KEYS_OF_STEPS.iter().map(|key| ((*key).to_owned(), json!(false))).collect::<Map<_, _>>(),
+        },
+    ]);
+    job
+}
+
 fn job(key: &str) -> Json {
     match key {
         "needs" => one_of_ours("texts"),
@@ -153,7 +185,14 @@ fn job(key: &str) -> Json {
         "env" => one_of_ours("named-texts"),
         "defaults" => one_of_ours("defaults"),
         "steps" => json!({ "type": "array", "minItems": 1, "items": one_of_ours("step") }),
-        "timeout-minutes" => one_of_ours("minutes"),
+        "timeout-minutes" | "cancel-timeout-minutes" => one_of_ours("minutes"),
+        "concurrency" => one_of_ours("concurrency"),
+        "uses" => json!({
+            "type": "string",
+            "description": "`./.github/workflows/FILE.yml` or `OWNER/REPO/.github/workflows/FILE.yml@REF`.",
+        }),
+        "with" => one_of_ours("named-texts"),
+        "secrets" => json!({ "anyOf": [{ "const": "inherit" }, one_of_ours("named-texts")] }),
         "strategy" => mapping(STRATEGY_KEYS, &[], strategy),
         "continue-on-error" => one_of_ours("boolean"),
         "container" => one_of_ours("container"),

@@ -3,8 +3,9 @@
 use super::check;
 use async_trait::async_trait;
 use pawl_core::event::{Recorded, RunEvent};
+use pawl_core::group::{Claim, Claimant, GroupRequest, Standing, join, look};
 use pawl_core::ids::RunId;
-use pawl_core::ports::{Journal, JournalError, RunSummary};
+use pawl_core::ports::{Groups, Journal, JournalError, RunSummary};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,7 @@ pub struct MemoryJournal {
 struct Kept {
     events: HashMap<RunId, Vec<Recorded>>,
     leases: HashSet<RunId>,
+    groups: HashMap<String, Vec<Claim>>,
 }
 
 impl MemoryJournal {
@@ -74,6 +76,31 @@ impl Journal for MemoryJournal {
 
     async fn release(&self, run: &RunId) -> Result<(), JournalError> {
         self.kept().leases.remove(run);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Groups for MemoryJournal {
+    async fn claim(
+        &self,
+        claimant: &Claimant,
+        name: &str,
+        request: &GroupRequest,
+    ) -> Result<Standing, JournalError> {
+        Ok(join(self.kept().groups.entry(name.to_owned()).or_default(), claimant, request))
+    }
+
+    async fn standing(&self, claimant: &Claimant, name: &str) -> Result<Standing, JournalError> {
+        Ok(look(self.kept().groups.entry(name.to_owned()).or_default(), claimant))
+    }
+
+    async fn leave(&self, claimant: &Claimant) -> Result<(), JournalError> {
+        let is_own = |claim: &Claim| {
+            claim.claimant.run == claimant.run
+                && (claimant.job.is_none() || claim.claimant.job == claimant.job)
+        };
+        self.kept().groups.values_mut().for_each(|queue| queue.retain(|claim| !is_own(claim)));
         Ok(())
     }
 }

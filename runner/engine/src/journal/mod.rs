@@ -1,5 +1,6 @@
 //! Journals: where a run's events are kept.
 
+mod claims;
 pub mod memory;
 pub mod sqlite;
 

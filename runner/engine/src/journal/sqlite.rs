@@ -1,12 +1,13 @@
 //! The journal in the store's SQLite file: one thread writes, and commits the appends of all runs that wait at the
 //! same time together, so that many runs share one trip to the disk.
 
-use super::check;
+use super::{check, claims};
 use crate::database::{self, DatabaseError, explain};
 use async_trait::async_trait;
 use pawl_core::event::{Conclusion, Recorded, RunEvent};
+use pawl_core::group::{Claimant, GroupRequest, Standing};
 use pawl_core::ids::RunId;
-use pawl_core::ports::{Journal, JournalError, RunSummary};
+use pawl_core::ports::{Groups, Journal, JournalError, RunSummary};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +30,14 @@ enum Request {
     Append { run: RunId, expected_seq: u64, rows: Vec<Row>, answer: Answer<()> },
     Lease { run: RunId, answer: Answer<bool> },
     Release { run: RunId, answer: Answer<()> },
+    Group { act: GroupAct, answer: Answer<Standing> },
+}
+
+/// Something about a concurrency group.
+enum GroupAct {
+    Claim(Claimant, String, GroupRequest),
+    Look(Claimant, String),
+    Leave(Claimant),
 }
 
 type Answer<T> = oneshot::Sender<Result<T, JournalError>>;
@@ -131,6 +140,43 @@ impl Journal for SqliteJournal {
     }
 }
 
+#[async_trait]
+impl Groups for SqliteJournal {
+    async fn claim(
+        &self,
+        claimant: &Claimant,
+        name: &str,
+        request: &GroupRequest,
+    ) -> Result<Standing, JournalError> {
+        let act = GroupAct::Claim(claimant.clone(), name.to_owned(), request.clone());
+        self.ask(|answer| Request::Group { act, answer }).await
+    }
+
+    async fn standing(&self, claimant: &Claimant, name: &str) -> Result<Standing, JournalError> {
+        let act = GroupAct::Look(claimant.clone(), name.to_owned());
+        self.ask(|answer| Request::Group { act, answer }).await
+    }
+
+    async fn leave(&self, claimant: &Claimant) -> Result<(), JournalError> {
+        let act = GroupAct::Leave(claimant.clone());
+        self.ask(|answer| Request::Group { act, answer }).await.map(|_| ())
+    }
+}
+
+impl GroupAct {
+    fn perform(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Standing> {
+        match self {
+            Self::Claim(claimant, name, request) => {
+                claims::claim(transaction, claimant, name, request)
+            }
+            Self::Look(claimant, name) => claims::standing(transaction, claimant, name),
+            Self::Leave(claimant) => {
+                claims::leave(transaction, claimant).map(|()| Standing::Waiting)
+            }
+        }
+    }
+}
+
 fn row(recorded: &Recorded) -> Result<Row, JournalError> {
     let json = serde_json::to_string(&recorded.event)
         .map_err(|e| JournalError::Corrupt(format!("event {} is no JSON: {e}", recorded.seq)))?;
@@ -165,6 +211,7 @@ enum Done {
     Append(Answer<()>, Result<(), JournalError>),
     Lease(Answer<bool>, bool),
     Release(Answer<()>),
+    Group(Answer<Standing>, Standing),
 }
 
 /// One transaction for the whole group. A conflict concerns its own append alone; a fault of the disk undoes the group and
@@ -217,6 +264,14 @@ fn perform(
             done.push(Done::Release(answer));
             released
         }
+        Request::Group { act, answer } => {
+            let (standing, fault) = match act.perform(transaction) {
+                Ok(standing) => (standing, None),
+                Err(error) => (Standing::Waiting, Some(error)),
+            };
+            done.push(Done::Group(answer, standing));
+            fault.map_or(Ok(()), Err)
+        }
     }
 }
 
@@ -227,6 +282,7 @@ impl Done {
             Self::Append(answer, result) => drop(answer.send(result)),
             Self::Lease(answer, taken) => drop(answer.send(Ok(taken))),
             Self::Release(answer) => drop(answer.send(Ok(()))),
+            Self::Group(answer, standing) => drop(answer.send(Ok(standing))),
         }
     }
 
@@ -235,6 +291,7 @@ impl Done {
         match self {
             Self::Append(answer, _) | Self::Release(answer) => drop(answer.send(Err(error))),
             Self::Lease(answer, _) => drop(answer.send(Err(error))),
+            Self::Group(answer, _) => drop(answer.send(Err(error))),
         }
     }
 }
@@ -247,6 +304,7 @@ impl Request {
                 drop(answer.send(Err(error)));
             }
             Self::Lease { answer, .. } => drop(answer.send(Err(error))),
+            Self::Group { answer, .. } => drop(answer.send(Err(error))),
         }
     }
 }

@@ -47,6 +47,12 @@ jobs:
       - { cancel: serves }
       - { run: fails, background: true, continue-on-error: true }
       - parallel: [{ run: a }, { run: b }]
+  calls:
+    needs: prepare
+    concurrency: 'g-${{ matrix.i }}'
+    strategy: { matrix: { i: '${{ fromJSON(needs.prepare.outputs.list) }}' } }
+    uses: ./.github/workflows/called.yml
+    with: { word: '${{ matrix.i }}' }
   last:
     needs: [many, fragile]
     if: always()

@@ -7,9 +7,11 @@ use pawl_core::diagnostic::{Diagnostic, render};
 use pawl_core::event::{Recorded, RunEvent, UnixMs};
 use pawl_core::ids::{RunId, StepUid};
 use pawl_core::plan::{Place, Plan};
-use pawl_core::planner::{ActionManifest, InputKind, InputManifest, PlanOptions, plan};
+use pawl_core::planner::{
+    ActionManifest, InputKind, InputManifest, LoadedWorkflow, PlanOptions, plan,
+};
 use pawl_core::ports::{
-    ActionCall, ActionOutcome, ActionRunner, Clock, Executor, Journal, RunFacts,
+    ActionCall, ActionOutcome, ActionRunner, Clock, Executor, Groups, Journal, RunFacts,
 };
 use pawl_core::state::RunState;
 use pawl_core::trigger::TriggerEvent;
@@ -61,6 +63,7 @@ pub(crate) struct Rig {
     pub(crate) world: Arc<FakeWorld>,
     pub(crate) actions: Arc<ScriptedActions>,
     pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) groups: Arc<dyn Groups>,
     pub(crate) cancel: Cancel,
     pub(crate) limits: Limits,
     pub(crate) secrets: Secrets,
@@ -77,6 +80,7 @@ impl Rig {
             world: FakeWorld::new(script),
             actions: Arc::new(ScriptedActions { act: Box::new(succeed), calls: Mutex::default() }),
             journal: Arc::new(MemoryJournal::default()),
+            groups: Arc::new(MemoryJournal::default()),
             cancel: Cancel::new(),
             limits: Limits { max_jobs: 4, ..Limits::default() },
             secrets: Secrets::default(),
@@ -110,6 +114,7 @@ impl Rig {
             executor,
             actions: Arc::clone(&self.actions) as Arc<dyn ActionRunner>,
             journal: Arc::clone(&self.journal),
+            groups: Arc::clone(&self.groups),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             work: self.work.path().to_owned(),
             limits: self.limits.clone(),
@@ -175,6 +180,19 @@ pub(crate) fn reader() -> (mpsc::Sender<Recorded>, tokio::task::JoinHandle<Vec<R
     (sink, seen)
 }
 
+/// The workflow that jobs of tests call.
+const CALLED: &str = "
+on:
+  workflow_call:
+    inputs: { word: { type: string, required: true } }
+    outputs: { said: { value: '${{ jobs.inner.outputs.it }}' } }
+jobs:
+  inner:
+    runs-on: linux
+    outputs: { it: '${{ inputs.word }}' }
+    steps: [{ run: 'echo ${{ inputs.word }}' }]
+";
+
 pub(crate) fn planned(yaml: &str, secrets: &Secrets) -> Plan {
     let (workflow, found) = pawl_core::workflow::parse("w.yml", yaml);
     assert!(!found.iter().any(Diagnostic::is_error), "{}", render(&found, yaml));
@@ -186,7 +204,11 @@ pub(crate) fn planned(yaml: &str, secrets: &Secrets) -> Plan {
         inputs: IndexMap::from([("text".to_owned(), input)]),
         outputs: vec!["said".to_owned()],
     };
+    let called =
+        LoadedWorkflow { file: ".github/workflows/called.yml".to_owned(), text: CALLED.to_owned() };
+    let name = ("w.yml".to_owned(), "./.github/workflows/called.yml".to_owned());
     let options = PlanOptions {
+        workflows: IndexMap::from([(name, called)]),
         images: IndexMap::from([("linux".to_owned(), "base:1".to_owned())]),
         builtins: IndexMap::from([("report".to_owned(), report)]),
         secrets: secrets.0.keys().cloned().collect(),

@@ -176,6 +176,7 @@ fn event() -> Value {
         "conclusion": { "enum": ["success", "failure", "cancelled", "skipped"] },
         "end": { "enum": ["success", "failure", "cancelled", "skipped", "lost"] },
         "texts": texts_by_name(),
+        "environment": environment(),
         "job-report": job_report(),
     });
     schema
@@ -220,6 +221,14 @@ fn run_events() -> Vec<Value> {
             &Place::Run,
             json!({ "job": text(), "instances": list(json!({ "type": "object" })) }),
         ),
+        kind(
+            "group-asked",
+            &Place::Run,
+            json!({
+                "job": text_or_null(), "group": text(), "cancel_in_progress": { "type": "boolean" },
+            }),
+        ),
+        kind("group-entered", &Place::Run, json!({ "job": text_or_null(), "group": text() })),
         kind("cancel-requested", &Place::Run, json!({ "reason": text() })),
         kind("run-resumed", &Place::Run, json!({})),
         kind(
@@ -236,11 +245,15 @@ fn job_events() -> Vec<Value> {
     });
     let services = json!({ "type": "object", "additionalProperties": container() });
     vec![
+        kind("job-called", &Place::Job, json!({ "inputs": { "type": "object" } })),
         kind("job-started", &Place::Job, json!({})),
         kind("job-ready", &Place::Job, json!({ "container": container(), "services": services })),
         kind("service-log", &Place::Job, json!({ "service": text(), "text": text() })),
         kind("job-closed", &Place::Job, json!({})),
-        kind("job-finished", &Place::Job, ends),
+        with_optional(
+            kind("job-finished", &Place::Job, ends),
+            json!({ "environment": ours("environment") }),
+        ),
         kind("job-cancel-requested", &Place::Job, json!({ "reason": text() })),
     ]
 }
@@ -317,7 +330,7 @@ fn job_report() -> Value {
         })),
         json!({ "phase": text() }),
     );
-    object(json!({
+    let report = object(json!({
         "id": text(),
         "name": text(),
         "matrix": ours("matrix"),
@@ -325,7 +338,14 @@ fn job_report() -> Value {
         "reason": text_or_null(),
         "outputs": ours("texts"),
         "steps": list(step),
-    }))
+    }));
+    with_optional(report, json!({ "environment": ours("environment") }))
+}
+
+/// The environment that a job deployed to.
+fn environment() -> Value {
+    let fields = object(json!({ "name": text(), "deployment": { "type": "boolean" } }));
+    with_optional(fields, json!({ "url": text() }))
 }
 
 /// `pawl plan --json`
@@ -353,9 +373,23 @@ fn plan() -> Value {
         "needs": list(text()),
         "runs-on": list(text()),
         "image": text(),
+        "permissions": {
+            "type": "object",
+            "additionalProperties": { "enum": ["read", "write"] },
+            "description": "What a token of the job may do. Pawl makes none itself.",
+        },
         "steps": list(ours("step")),
     }));
+    let group = object(json!({ "group": text() }));
+    let job =
+        with_optional(job, json!({ "uses": text(), "environment": text(), "concurrency": group }));
     let whole = object(json!({ "workflow": text(), "jobs": list(job), "hash": digest() }));
+    let of_run = object(json!({
+        "group": text(),
+        "cancel-in-progress": { "type": "boolean" },
+        "queue": { "enum": ["single", "max"] },
+    }));
+    let whole = with_optional(whole, json!({ "run-name": text(), "concurrency": of_run }));
     let mut schema =
         titled("Plan", "What `pawl plan --json` prints: exactly what would be run.", whole);
     schema["$defs"] = json!({ "step": step });
