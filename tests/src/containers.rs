@@ -107,14 +107,6 @@ pub fn exec(container: &str, command: &[&str]) -> String {
     docker(&[&["exec", container], command].concat())
 }
 
-/// All that the engine says of a container.
-///
-/// # Panics
-/// There is no such container.
-pub fn inspect(container: &str) -> String {
-    docker(&["inspect", container])
-}
-
 /// Ends a container as a crashed host would.
 ///
 /// # Panics

@@ -44,9 +44,6 @@ pub const RUNNER: Allowed = &[
     "github", "inputs", "vars", "needs", "strategy", "matrix", "secrets", "steps", "job", "runner",
     "env",
 ];
-/// `environment.url`
-pub const ENVIRONMENT_URL: Allowed =
-    &["github", "inputs", "vars", "needs", "strategy", "matrix", "steps", "job", "runner", "env"];
 /// `snapshot.if`
 pub const SNAPSHOT_IF: Allowed = &[
     "github",

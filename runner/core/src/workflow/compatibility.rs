@@ -3,10 +3,11 @@
 //! The keys come from the parser's own tables, and whether one is carried out from the parser itself: each row is a small workflow
 //! that uses the key, read as `pawl plan` reads it.
 
-use super::jobs::{
-    DEFAULTS_KEYS, ENVIRONMENT_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS,
-};
-use super::shapes::{CONCURRENCY_KEYS, CONTAINER_KEYS, SERVICE_KEYS, SNAPSHOT_KEYS};
+use super::concurrency::CONCURRENCY_KEYS;
+use super::containers::{CONTAINER_KEYS, SERVICE_KEYS};
+use super::environment::ENVIRONMENT_KEYS;
+use super::jobs::{DEFAULTS_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS};
+use super::shapes::SNAPSHOT_KEYS;
 use super::steps::{RETRY_KEYS, STEP_KEYS};
 use super::triggers::{
     CALLED_INPUT_KEYS, EVENTS, INPUT_KEYS, OUTPUT_KEYS, SCHEDULE_KEYS, SECRET_KEYS,

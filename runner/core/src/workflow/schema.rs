@@ -207,16 +207,6 @@ fn job(key: &str) -> Json {
     }
 }
 
-/// A job with steps of its own, or one that calls a workflow.
-fn either_job() -> Json {
-    let mut schema = mapping(JOB_KEYS, &[], job);
-    schema["oneOf"] = json!([
-        { "required": ["runs-on", "steps"], "properties": { "uses": false, "with": false, "secrets": false } },
-        { "required": ["uses"], "properties": { "runs-on": false, "steps": false } },
-    ]);
-    schema
-}
-
 fn environment(key: &str) -> Json {
     match key {
         "name" => one_of_ours("filled"),
