@@ -36,11 +36,8 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
     let (chosen, calls) = match &job.call {
         Some(call) => {
             let calls = calls::plan(planner, job, call, &instances, &permissions);
-            let none = Chosen {
-                image: Template::literal(""),
-                runs_on: Vec::new(),
-                label_image: None,
-            };
+            let none =
+                Chosen { image: Template::literal(""), runs_on: Vec::new(), label_image: None };
             (Some(none), calls)
         }
         None => (labels::choose(planner, job, &instances), Some(Vec::new())),
