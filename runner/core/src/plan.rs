@@ -1,5 +1,12 @@
 //! The plan: everything that a run will do, as one serialisable, hashable value.
 
+mod foreign;
+
+pub use foreign::{
+    ForeignAction, ForeignArgs, ForeignImage, ForeignPhase, ForeignProgram, NODE_FOLDER,
+    NodeRuntime, Phase, PhaseAt,
+};
+
 use crate::expr::{Condition, Template};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -41,6 +48,9 @@ pub struct Plan {
     /// Outputs of a workflow that is called (`on.workflow_call.outputs`).
     #[serde(default)]
     pub outputs: IndexMap<String, Template>,
+    /// Node, when an action needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeRuntime>,
     /// Jobs in the file's order.
     pub jobs: Vec<PlannedJob>,
 }
@@ -128,6 +138,9 @@ pub struct PlannedStep {
     /// `background: true`: the steps after it do not wait for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub background: bool,
+    /// It belongs to another step: an action's program before or after the job's steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// What it runs.
     pub kind: StepKind,
     /// Line of the step in its file, for messages.
@@ -169,6 +182,8 @@ pub enum StepKind {
         /// The action's outputs.
         outputs: IndexMap<String, Template>,
     },
+    /// An action in JavaScript or in an image, or `uses: docker://IMAGE`.
+    Foreign(Box<ForeignAction>),
     /// `wait:`, and the end of a `parallel:` group: waits for these steps of the job.
     Wait {
         /// Indices among the job's steps.
@@ -187,7 +202,7 @@ impl StepKind {
     /// True for a step that does something itself, in the sandbox or in the runner. A group lives by its inner steps, and what
     /// waits for or stops other steps is carried out by decisions alone.
     pub fn is_work(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Builtin { .. })
+        matches!(self, Self::Run { .. } | Self::Builtin { .. } | Self::Foreign(_))
     }
 
     /// True for `wait`, `wait-all` and `cancel`.

@@ -33,6 +33,7 @@ fn step(condition: Option<&str>, children: usize) -> PlannedStep {
         timeout_minutes: None,
         retry: None,
         background: false,
+        phase: None,
         kind,
         line: 1,
     }
@@ -87,6 +88,7 @@ fn plan_of(jobs: Vec<PlannedJob>) -> Plan {
         outer_env: IndexMap::new(),
         env: IndexMap::new(),
         outputs: IndexMap::new(),
+        node: None,
         jobs,
     }
 }

@@ -1,6 +1,6 @@
 //! One job of the plan.
 
-use super::{Planner, labels, matrix, select, steps, template, templates, timing};
+use super::{Planner, foreign, labels, matrix, select, steps, template, templates, timing};
 use crate::expr::{Contexts, Template};
 use crate::plan::{JobInstance, PlannedJob};
 use crate::span::Spanned;
@@ -39,6 +39,9 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
         }
     };
     let chosen = chosen?;
+    if chosen.image.source() == super::HOST_LABEL {
+        foreign::refuse_containers(planner, job.id.span, &steps);
+    }
     Some(PlannedJob {
         id: job.id.value.clone(),
         name: template(&job.name),

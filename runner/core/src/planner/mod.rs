@@ -2,24 +2,26 @@
 //! that cannot be carried out is refused here.
 
 mod action_file;
+mod foreign;
 mod inputs;
 mod jobs;
 mod labels;
 mod matrix;
+mod phases;
 mod select;
 mod steps;
 mod timing;
 mod view;
 
-pub use action_file::LoadedAction;
+pub use action_file::{AbsentAction, LoadedAction, node_wanted};
 pub use inputs::{ActionManifest, InputKind, InputManifest};
 pub use labels::HOST_LABEL;
-pub use steps::{folder_of, missing_actions};
+pub use steps::{is_answered_by_builtin, missing_actions};
 pub use view::plan_view;
 
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::{Contexts, Template, TemplateError};
-use crate::plan::Plan;
+use crate::plan::{NodeRuntime, Plan};
 use crate::span::{Span, Spanned};
 use crate::trigger::{self, InputFault, TriggerEvent};
 use crate::workflow::reader::suggestion;
@@ -37,6 +39,10 @@ pub struct PlanOptions {
     /// Actions that were loaded from files, by their `uses:` as written (`./path`, or `OWNER/REPO@REF` for which
     /// `--action` names a folder). [`missing_actions`] says which ones are wanted.
     pub actions: IndexMap<String, LoadedAction>,
+    /// Why other actions are not at hand, by their `uses:`; for what is in neither, a general reason is given.
+    pub absent: IndexMap<String, AbsentAction>,
+    /// The Node that this machine has for actions in JavaScript, or why it has none; `None` while nobody has looked.
+    pub node: Option<Result<NodeRuntime, AbsentAction>>,
     /// The `vars` context.
     pub vars: IndexMap<String, String>,
     /// `env` from outside, under the workflow's own.
@@ -102,6 +108,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// True when whoever looked for this action says why it is not there.
+    pub(crate) fn is_explained(&self, uses: &str) -> bool {
+        self.options.absent.get(uses).is_some_and(|absent| !absent.message.is_empty())
+    }
+
     fn finish(self) -> Vec<Diagnostic> {
         let mut all = self.reporter.finish();
         all.extend(self.elsewhere);
@@ -141,6 +152,7 @@ impl<'a> Planner<'a> {
             outer_env: self.options.outer_env.clone(),
             env: templates(&workflow.env),
             outputs,
+            node: self.options.node.clone().and_then(Result::ok),
             jobs,
         }
     }

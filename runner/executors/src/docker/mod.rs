@@ -1,5 +1,7 @@
 //! Steps in containers of a Docker engine: one container a job, with the agent as its first process.
 
+mod beside;
+mod build;
 mod fault;
 pub mod image;
 mod request;
@@ -8,6 +10,7 @@ pub mod rollout;
 use crate::agent::WORKSPACE_PATH;
 use crate::link::{Follow, Link, LinkError, Next};
 use async_trait::async_trait;
+use beside::Neighbours;
 use bollard::container::LogOutput;
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, InspectContainerOptions,
@@ -20,8 +23,8 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use pawl_core::ids::{JobKey, JobUid, RunId, StepUid};
 use pawl_core::ports::{
-    Attachment, CommandFiles, Executor, ExecutorError, ExitKind, JobRequest, StepExit, StepRequest,
-    StepSignal, StopLadder,
+    Attachment, Command, CommandFiles, Executor, ExecutorError, ExitKind, JobRequest, StepExit,
+    StepRequest, StepSignal, StopLadder,
 };
 use request::{Fate, JOB_LABEL, RUN_LABEL, STORE_LABEL};
 use std::collections::HashMap;
@@ -89,6 +92,7 @@ struct Inner {
     client: OnceCell<Docker>,
     /// A job's connection. Its lock is held while it is made, so that two callers never make two.
     jobs: SyncMutex<HashMap<JobUid, Slot>>,
+    neighbours: SyncMutex<Neighbours>,
 }
 
 /// Why there is no connection to a job's agent.
@@ -114,6 +118,7 @@ impl DockerExecutor {
                 settings,
                 client: OnceCell::new(),
                 jobs: SyncMutex::new(HashMap::new()),
+                neighbours: SyncMutex::default(),
             }),
         }
     }
@@ -424,7 +429,7 @@ impl Following {
             return Err(lost("the connection to its agent breaks again and again"));
         }
         self.breaks += 1;
-        let link = match self.inner.link(&self.uid.job_uid()).await {
+        let link = match self.inner.link(&self.inner.sandbox_of(&self.uid)).await {
             Ok(link) => link,
             Err(Unreachable::Lost(reason)) => return Err(lost(reason)),
             Err(Unreachable::Failed(error)) => return Err(lost(error.to_string())),
@@ -453,10 +458,15 @@ impl Executor for DockerExecutor {
             .uid
             .as_ref()
             .ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
-        self.inner.open(uid, request).await
+        let was_there = self.inner.open(uid, request).await?;
+        self.inner.note_job(uid, request, was_there);
+        Ok(was_there)
     }
 
     async fn start(&self, request: &StepRequest) -> Result<(), ExecutorError> {
+        if let Command::Container(command) = &request.command {
+            return self.start_beside(request, command).await;
+        }
         let job = request.uid.job_uid();
         // Again when the connection broke: starting twice is starting once.
         for _ in RECONNECT {
@@ -475,7 +485,8 @@ impl Executor for DockerExecutor {
     }
 
     async fn attach(&self, uid: &StepUid) -> Result<Attachment, ExecutorError> {
-        let link = match self.inner.link(&uid.job_uid()).await {
+        self.inner.recall_beside(uid).await?;
+        let link = match self.inner.link(&self.inner.sandbox_of(uid)).await {
             Ok(link) => link,
             Err(Unreachable::Lost(reason)) => return Ok(Attachment::Lost(reason)),
             Err(Unreachable::Failed(error)) => return Err(error),
@@ -504,7 +515,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn stop(&self, uid: &StepUid, ladder: StopLadder) -> Result<(), ExecutorError> {
-        match self.inner.link(&uid.job_uid()).await {
+        match self.inner.link(&self.inner.sandbox_of(uid)).await {
             Ok(link) => match link.stop(uid, ladder).await {
                 Ok(()) | Err(LinkError::Gone) => Ok(()),
                 Err(error) => Err(ExecutorError::Internal(error.to_string())),
@@ -519,6 +530,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn close_job(&self, uid: &JobUid) -> Result<(), ExecutorError> {
+        self.inner.close_beside(uid).await?;
         self.inner.close(uid).await
     }
 
