@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Plan(RunArgs),
     /// Say for each workflow and job why it would or would not run for an event
     Explain(RunArgs),
+    /// Write down which commits the project's actions are, in pawl.lock
+    Lock(LockArgs),
     /// Run workflows
     Run(RunArgs),
     /// List runs, newest first
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     /// List, explain and run built-in actions
     #[command(subcommand)]
     Actions(ActionsCommand),
+    /// Remove images that were built for actions, and with --actions fetched actions and Node
+    Prune(PruneArgs),
     /// Check that this machine has what Pawl needs
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
@@ -156,13 +160,8 @@ pub(crate) struct RunArgs {
     /// Image for a `runs-on` label; may be repeated
     #[arg(long, value_name = "LABEL=IMAGE")]
     pub(crate) image: Vec<String>,
-    /// Folder of an action; may be repeated
-    #[arg(long, value_name = "OWNER/REPO[@REF]=DIR")]
-    pub(crate) action: Vec<String>,
-    /// Run `actions/checkout`, cache, upload-artifact and download-artifact from their repositories, in place of the
-    /// built-in actions that answer them
-    #[arg(long)]
-    pub(crate) real_actions: bool,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
     /// Check out the commit alone, without uncommitted changes and new files
     #[arg(long)]
     pub(crate) clean: bool,
@@ -207,6 +206,51 @@ pub(crate) struct RunArgs {
     #[arg(long, short)]
     pub(crate) verbose: bool,
     /// Print one JSON event a line on stdout, nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// Where actions of other repositories come from.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SourceArgs {
+    /// A folder or a bare git repository that stands for an action's repository; may be repeated
+    #[arg(long, value_name = "OWNER/REPO[@REF]=DIR")]
+    pub(crate) action: Vec<String>,
+    /// Ask no server for actions: only what pawl.lock names and the store holds
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Refuse what pawl.lock does not name instead of adding it
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Server of actions, an https, http, ssh or file URL before OWNER/REPO [default: $PAWL_ACTIONS_SERVER or
+    /// github.server_url]
+    #[arg(long, value_name = "URL")]
+    pub(crate) actions_server: Option<String>,
+    /// Run `actions/checkout`, cache, upload-artifact and download-artifact from their repositories, in place of the
+    /// built-in actions that answer them
+    #[arg(long)]
+    pub(crate) real_actions: bool,
+}
+
+/// `pawl lock`
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    /// Workflow files [default: those of .pawl/workflows and .github/workflows]
+    pub(crate) files: Vec<PathBuf>,
+    /// The project's folder, where pawl.lock is [default: the git work tree around this folder, else this folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+    /// Ask anew what the names that are locked mean
+    #[arg(long)]
+    pub(crate) update: bool,
+    /// With --update: only this repository or name; may be repeated
+    #[arg(long, value_name = "OWNER/REPO[@REF]", requires = "update")]
+    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -349,6 +393,19 @@ pub(crate) struct EvalArgs {
     pub(crate) batch: bool,
 }
 
+/// `pawl prune`
+#[derive(Debug, Args)]
+pub(crate) struct PruneArgs {
+    /// Fetched actions and the gathered Node, too: they are fetched again when they are needed
+    #[arg(long)]
+    pub(crate) actions: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
 /// `pawl doctor`
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
@@ -396,6 +453,8 @@ impl Command {
             Self::Init(args) => args.json,
             Self::Check(args) => args.json || args.format != CheckFormat::Human,
             Self::Explain(args) | Self::Plan(args) | Self::Run(args) => args.json,
+            Self::Lock(args) => args.json,
+            Self::Prune(args) => args.json,
             Self::Runs(args) => args.json,
             Self::Logs(args) => args.json,
             Self::Replay(args) => args.json,

@@ -15,6 +15,7 @@ mod output;
 mod reproduce;
 mod settings;
 mod signals;
+mod sources;
 mod store;
 
 use args::{Cli, Command};
@@ -96,6 +97,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Check(args) => commands::check::run(&args),
         Command::Plan(args) => commands::plan::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Lock(args) => commands::lock::run(&args),
         Command::Run(args) => commands::run::run(&args).await,
         Command::Runs(args) => commands::runs::run(&args).await,
         Command::Logs(args) => commands::logs::run(&args).await,
@@ -104,6 +106,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Rollback(args) => commands::rollback::run(&args).await,
         Command::Eval(args) => commands::eval::run(&args),
         Command::Actions(command) => commands::actions::run(&command).await,
+        Command::Prune(args) => commands::prune::run(&args).await,
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Completions(args) => commands::completions::run(&args),
         Command::Agent { .. } | Command::Service { .. } => {

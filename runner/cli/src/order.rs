@@ -9,6 +9,7 @@ use crate::files;
 use crate::git;
 use crate::output::{print, print_error};
 use crate::settings::{actor, environment, pairs, secrets};
+use crate::sources::ProjectSources;
 use indexmap::IndexMap;
 use pawl_core::config::Config;
 use pawl_core::contexts::Secrets;
@@ -16,9 +17,7 @@ use pawl_core::diagnostic::{self, Diagnostic};
 use pawl_core::explain::{WorkflowExplanation, explain};
 use pawl_core::payload::inferred;
 use pawl_core::plan::Plan;
-use pawl_core::planner::{
-    LoadedAction, PlanOptions, called_workflows, folder_of, missing_actions, plan_with_warnings,
-};
+use pawl_core::planner::{PlanOptions, called_workflows, plan_with_warnings};
 use pawl_core::trigger::{TriggerEvent, matches};
 use pawl_core::workflow::{Workflow, parse};
 use serde_json::Value as Json;
@@ -61,9 +60,11 @@ pub(crate) fn read(args: &RunArgs) -> Result<Order, CommandError> {
     let config = configuration::load(Some(&folder))?.config;
     let options = options(args, &secrets, &config)?;
     let mut plans = Vec::new();
+    let mut sources = ProjectSources::open(&args.source, &args.store, &folder)?;
     for source in chosen {
-        plans.push(planned(args, source, &event, options.clone(), &folder)?);
+        plans.push(planned(args, source, &event, options.clone(), &mut sources)?);
     }
+    sources.save()?;
     Ok(Order { plans, event: event.name, actor: event.actor, secrets: Secrets(secrets), config })
 }
 
@@ -254,8 +255,6 @@ fn options(
     Ok(PlanOptions {
         images,
         builtins: catalog::builtins(),
-        actions: IndexMap::new(),
-        workflows: IndexMap::new(),
         vars: pairs("--var", &args.var)?,
         outer_env: environment(&args.env_file, &args.env)?,
         secrets: secrets.keys().cloned().collect(),
@@ -263,7 +262,8 @@ fn options(
         jobs: args.job.clone(),
         volumes: config.volumes.clone(),
         clean: args.clean,
-        real_actions: args.real_actions || config.builtin_actions == Some(false),
+        real_actions: args.source.real_actions || config.builtin_actions == Some(false),
+        ..PlanOptions::default()
     })
 }
 
@@ -272,17 +272,14 @@ fn planned(
     source: &Source,
     event: &TriggerEvent,
     mut options: PlanOptions,
-    folder: &Path,
+    sources: &mut ProjectSources,
 ) -> Result<Plan, CommandError> {
-    let overrides: Vec<(String, String)> = pairs("--action", &args.action)?.into_iter().collect();
-    let mut remote = |repository: &str, reference: &str| {
-        folder_of(&format!("{repository}@{reference}"), &overrides).map(PathBuf::from)
-    };
-    options.workflows = calls::load(&source.workflow, folder, &mut remote);
-    options.actions = loaded_actions(args, &source.workflow, folder)?;
+    options.workflows = sources.workflows(&source.workflow);
+    let mut found = sources.actions(&source.workflow)?;
     for called in called_workflows(&options.workflows) {
-        options.actions.extend(loaded_actions(args, &called, folder)?);
+        found.extend(sources.actions(&called)?);
     }
+    (options.actions, options.absent, options.node) = (found.loaded, found.absent, found.node);
     let (plan, diagnostics) = plan_with_warnings(&source.workflow, event, &options);
     refuse(args, &by_file(diagnostics, source, &options))?;
     plan.ok_or_else(|| CommandError::internal("a plan was refused without a reason"))
@@ -304,62 +301,4 @@ fn by_file(
     }
     let text = |file: &String| texts.get(file).map(|text| (*text).clone()).unwrap_or_default();
     found.into_iter().map(|(file, found)| (found, text(&file))).collect()
-}
-
-fn loaded_actions(
-    args: &RunArgs,
-    workflow: &Workflow,
-    folder: &Path,
-) -> Result<IndexMap<String, LoadedAction>, CommandError> {
-    let overrides: Vec<(String, String)> = pairs("--action", &args.action)?.into_iter().collect();
-    Ok(load_all(workflow, folder, &overrides))
-}
-
-/// The actions of the project itself that the workflow uses.
-pub(crate) fn local_actions(workflow: &Workflow, folder: &Path) -> IndexMap<String, LoadedAction> {
-    load_all(workflow, folder, &[])
-}
-
-/// Loads the actions that the workflow uses, and those that these use. What is not found is left to the planner, which says
-/// where it stands.
-fn load_all(
-    workflow: &Workflow,
-    folder: &Path,
-    overrides: &[(String, String)],
-) -> IndexMap<String, LoadedAction> {
-    let mut loaded: IndexMap<String, LoadedAction> = IndexMap::new();
-    let mut given_up: Vec<String> = Vec::new();
-    loop {
-        let missing: Vec<String> = missing_actions(workflow, &loaded)
-            .into_iter()
-            .filter(|uses| !given_up.contains(uses))
-            .collect();
-        if missing.is_empty() {
-            return loaded;
-        }
-        for uses in missing {
-            let place = match uses.strip_prefix("./") {
-                Some(local) => Some(folder.join(local)),
-                None => folder_of(&uses, overrides).map(PathBuf::from),
-            };
-            match place.and_then(|place| load(&place)) {
-                Some(action) => drop(loaded.insert(uses, action)),
-                None => given_up.push(uses),
-            }
-        }
-    }
-}
-
-fn load(folder: &Path) -> Option<LoadedAction> {
-    let folder = folder.canonicalize().ok()?;
-    let file = ["action.yml", "action.yaml"]
-        .map(|name| folder.join(name))
-        .into_iter()
-        .find(|file| file.is_file())?;
-    let text = files::read(&file).ok()?;
-    Some(LoadedAction {
-        file: file.display().to_string(),
-        text,
-        folder: folder.display().to_string(),
-    })
 }

@@ -4,7 +4,7 @@ use crate::call::SecretPassing;
 use crate::event::Conclusion;
 use crate::expr::{Condition, Contexts, Expr, Object, Status, Template, Value};
 use crate::ids::{JobKey, StepPath};
-use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
+use crate::plan::{ForeignArgs, ForeignProgram, Plan, PlannedJob, PlannedStep, StepKind};
 use crate::ports::ContainerFacts;
 use crate::state::{JobState, RunState};
 use crate::tree::Frame;
@@ -74,6 +74,17 @@ impl<'a> WantedSteps<'a> {
             StepKind::Builtin { with, .. } => self.add_all(with.values()),
             StepKind::Composite { with, outputs, .. } => {
                 self.add_all(with.values().chain(outputs.values()));
+            }
+            StepKind::Foreign(action) => {
+                self.add_all(action.with.values());
+                if let ForeignProgram::Container { entrypoint, args, env, .. } = &action.program {
+                    self.add_all(env.values().chain(entrypoint));
+                    match args {
+                        Some(ForeignArgs::List(list)) => self.add_all(list),
+                        Some(ForeignArgs::Line(line)) => self.add_all([line]),
+                        None => {}
+                    }
+                }
             }
             StepKind::Wait { .. } | StepKind::WaitAll | StepKind::Cancel { .. } => {}
         }
@@ -376,6 +387,12 @@ impl<'a> Scope<'a> {
         path: &StepPath,
     ) -> Result<(Contexts<'a>, IndexMap<String, String>), EvaluationError> {
         let parent = path.parent();
+        if let Some(phase) = planned.step(path).and_then(|step| step.phase.as_ref()) {
+            // What it sees is what the step of its action sees, now; how the job stands is its own.
+            let (mut contexts, env) = self.step(planned, job, &phase.main)?;
+            contexts.status = Some(self.job_status(job, None, Some(path)));
+            return Ok((contexts, env));
+        }
         let mut contexts = match &parent {
             None => {
                 let wanted = Self::wanted_steps(self.frame(job), planned, path);
@@ -402,7 +419,7 @@ impl<'a> Scope<'a> {
     ) -> Result<Contexts<'a>, EvaluationError> {
         let (outer, _) = self.step(planned, job, parent)?;
         let step = planned.step(parent).ok_or_else(|| missing(parent))?;
-        let StepKind::Composite { with, steps: inner, folder, .. } = &step.kind else {
+        let StepKind::Composite { uses, with, steps: inner, folder, .. } = &step.kind else {
             return Err(missing(parent));
         };
         let mut inputs = Map::new();
@@ -421,6 +438,12 @@ impl<'a> Scope<'a> {
         if let Json::Object(map) = &mut github {
             let path = crate::resolve::action_path(planned, folder);
             map.insert("action_path".to_owned(), json!(path));
+            let mut names = IndexMap::new();
+            crate::resolve::name_action(uses, &mut names);
+            for (variable, value) in names {
+                let key = variable.trim_start_matches("GITHUB_").to_ascii_lowercase();
+                map.insert(key, json!(value));
+            }
         }
         contexts.values.insert("github", Value::from(github));
         Ok(contexts)

@@ -8,7 +8,7 @@ use crate::environment::deployed;
 use crate::event::{Conclusion, RunEvent, StepEffects, UnixMs};
 use crate::group::GroupRequest;
 use crate::ids::{JobKey, StepPath};
-use crate::plan::{JobInstance, PlannedJob, PlannedStep, StepKind};
+use crate::plan::{JobInstance, PhaseAt, PlannedJob, PlannedStep, StepKind};
 use crate::state::{JobPhase, JobState, RunState, StepPhase, StepState};
 use crate::tree::Frame;
 use indexmap::IndexMap;
@@ -457,6 +457,8 @@ fn go_on(walk: &Walk<'_>, effects: &mut Vec<Effect>) {
     }
     let index = walk.job.reached();
     match walk.planned.steps.get(index) {
+        // What comes after the job's steps comes after those in the background, too.
+        Some(step) if !open.is_empty() && is_post(step) => {}
         Some(step) => due_step(walk, step, &StepPath::top(index), room, effects),
         None if open.is_empty() => effects.push(finish_job(walk)),
         // The job waits for its background steps.
@@ -600,12 +602,29 @@ fn composite_outputs(
     outputs.iter().map(one).collect()
 }
 
+fn is_post(step: &PlannedStep) -> bool {
+    step.phase.as_ref().is_some_and(|phase| phase.at == PhaseAt::Post)
+}
+
+/// True for a step to whose action something happened: there may be something to clean up.
+fn has_begun(walk: &Walk<'_>, main: &StepPath) -> bool {
+    let belongs = |step: &PlannedStep| {
+        step.phase.as_ref().is_some_and(|phase| phase.at == PhaseAt::Pre && phase.main == *main)
+    };
+    let pre = walk.planned.steps.iter().position(belongs).map(StepPath::top);
+    let ran = |path: &StepPath| walk.job.steps.get(path).is_some_and(|state| state.attempt > 0);
+    ran(main) || pre.is_some_and(|pre| ran(&pre))
+}
+
 fn condition_of(
     walk: &Walk<'_>,
     step: &PlannedStep,
     path: &StepPath,
 ) -> Result<bool, EvaluationError> {
     let parent = path.parent();
+    if is_post(step) && !step.phase.as_ref().is_some_and(|phase| has_begun(walk, &phase.main)) {
+        return Ok(false);
+    }
     if step.condition.is_none() {
         let failed = walk.job.has_failed(parent.as_ref());
         return Ok(!failed && !is_step_cancelled(walk.scope.state, walk.job, path));

@@ -255,6 +255,12 @@ impl Reporter {
         self.diagnostics.len() >= MAX_FINDINGS
     }
 
+    /// Adds what is worth a warning here although its code is an error elsewhere.
+    pub fn warn(&mut self, code: Code, span: Span, message: impl Into<String>) {
+        let found = Diagnostic::new(&self.file, code, span, message, None);
+        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..found });
+    }
+
     /// True when a finding forbids to go on.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|found| found.severity == Severity::Error)

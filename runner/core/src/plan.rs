@@ -1,5 +1,12 @@
 //! The plan: everything that a run will do, as one serialisable, hashable value.
 
+mod foreign;
+
+pub use foreign::{
+    ForeignAction, ForeignArgs, ForeignImage, ForeignPhase, ForeignProgram, NODE_FOLDER,
+    NodeRuntime, Phase, PhaseAt,
+};
+
 use crate::call::PlannedCall;
 use crate::expr::{Condition, Template};
 use crate::group::{GroupRequest, PlannedGroup};
@@ -47,6 +54,9 @@ pub struct Plan {
     /// `concurrency` of the workflow, evaluated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupRequest>,
+    /// Node, when an action needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeRuntime>,
     /// Jobs in the file's order.
     pub jobs: Vec<PlannedJob>,
 }
@@ -283,6 +293,9 @@ pub struct PlannedStep {
     /// `background: true`: the steps after it do not wait for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub background: bool,
+    /// It belongs to another step: an action's program before or after the job's steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// What it runs.
     pub kind: StepKind,
     /// Line of the step in its file, for messages.
@@ -324,6 +337,8 @@ pub enum StepKind {
         /// The action's outputs.
         outputs: IndexMap<String, Template>,
     },
+    /// An action in JavaScript or in an image, or `uses: docker://IMAGE`.
+    Foreign(Box<ForeignAction>),
     /// `wait:`, and the end of a `parallel:` group: waits for these steps of the job.
     Wait {
         /// Indices among the job's steps.
@@ -342,7 +357,7 @@ impl StepKind {
     /// True for a step that does something itself, in the sandbox or in the runner. A group lives by its inner steps, and what
     /// waits for or stops other steps is carried out by decisions alone.
     pub fn is_work(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Builtin { .. })
+        matches!(self, Self::Run { .. } | Self::Builtin { .. } | Self::Foreign(_))
     }
 
     /// True for `wait`, `wait-all` and `cancel`.

@@ -150,6 +150,30 @@ pub enum Command {
     Argv(Vec<String>),
     /// The pawl binary itself with these arguments: a built-in action inside the sandbox.
     Pawl(Vec<String>),
+    /// A container of its own, beside the sandbox: same workspace, same network, same limits.
+    Container(Box<ContainerCommand>),
+}
+
+/// A container that a step runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerCommand {
+    /// The image's name; empty when it is built.
+    pub image: String,
+    /// The image is built from a folder on the runner's host, once for the same content.
+    pub build: Option<ImageBuild>,
+    /// Instead of the image's own entry point.
+    pub entrypoint: Option<String>,
+    /// Instead of the image's own arguments.
+    pub args: Option<Vec<String>>,
+}
+
+/// An image to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageBuild {
+    /// The action's folder.
+    pub folder: PathBuf,
+    /// Path of the Dockerfile in it; the folder that it lies in is what the build sees.
+    pub dockerfile: String,
 }
 
 /// One attempt at one step.

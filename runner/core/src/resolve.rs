@@ -1,10 +1,14 @@
 //! From the plan and the state to what an executor is asked for. Values of secrets appear here and are never stored.
 
+mod foreign;
+
+pub(crate) use foreign::name_action;
+
 use crate::container::Gpus;
 use crate::contexts::{EVENT_FILE, EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
 use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
-use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
+use crate::plan::{ForeignProgram, NODE_FOLDER, PhaseAt, Place, PlannedJob, PlannedStep, StepKind};
 use crate::ports::{Command, ContainerRequest, ServiceRequest};
 use crate::sandbox;
 use crate::state::JobState;
@@ -98,6 +102,15 @@ pub fn default_job_name(id: &str, matrix: &serde_json::Map<String, serde_json::V
 
 /// The shown name of a step: `name:` evaluated where that is possible, else one made from what it runs.
 pub fn step_name(step: &PlannedStep, contexts: Option<&Contexts<'_>>) -> String {
+    let name = own_name(step, contexts);
+    match step.phase.as_ref().map(|phase| phase.at) {
+        None => name,
+        Some(PhaseAt::Pre) => format!("Pre {name}"),
+        Some(PhaseAt::Post) => format!("Post {name}"),
+    }
+}
+
+fn own_name(step: &PlannedStep, contexts: Option<&Contexts<'_>>) -> String {
     if let Some(name) = &step.name {
         let evaluated = contexts.and_then(|contexts| name.evaluate_string(contexts).ok());
         return evaluated.unwrap_or_else(|| name.source().to_owned());
@@ -108,6 +121,7 @@ pub fn step_name(step: &PlannedStep, contexts: Option<&Contexts<'_>>) -> String 
         }
         StepKind::Builtin { action, .. } => format!("Run pawl/{action}"),
         StepKind::Composite { uses, .. } => format!("Run {uses}"),
+        StepKind::Foreign(action) => format!("Run {}", action.uses),
         StepKind::Wait { .. } => "Wait".to_owned(),
         StepKind::WaitAll => "Wait for all".to_owned(),
         StepKind::Cancel { .. } => "Cancel".to_owned(),
@@ -146,6 +160,9 @@ pub fn job(scope: &Scope<'_>, key: &JobKey) -> Result<JobSpec, EvaluationError> 
     let event_file = scope.event_file().display().to_string();
     let mut mounts = vec![(event_file, EVENT_FILE.to_owned())];
     add_mounts(planned, &planned.steps, &mut mounts);
+    if let Some(node) = scope.plan.node.as_ref().filter(|_| uses_node(&planned.steps)) {
+        mounts.push((node.folder.clone(), NODE_FOLDER.to_owned()));
+    }
     Ok(JobSpec {
         image: whole.image,
         env: whole.env,
@@ -166,17 +183,35 @@ fn no_image(labels: &[String]) -> String {
 }
 
 fn add_mounts(planned: &PlannedJob, steps: &[PlannedStep], mounts: &mut Vec<(String, String)>) {
-    for step in steps {
-        let StepKind::Composite { folder, steps, .. } = &step.kind else { continue };
+    let mut add = |folder: &String| {
         let mount = (folder.clone(), action_path(planned, folder));
-        if !mounts.contains(&mount) {
+        if !folder.is_empty() && !mounts.contains(&mount) {
             mounts.push(mount);
         }
-        add_mounts(planned, steps, mounts);
+    };
+    for step in steps {
+        match &step.kind {
+            StepKind::Foreign(action) => add(&action.folder),
+            StepKind::Composite { folder, .. } => add(folder),
+            _ => {}
+        }
+    }
+    for step in steps {
+        if let StepKind::Composite { steps, .. } = &step.kind {
+            add_mounts(planned, steps, mounts);
+        }
     }
 }
 
-/// Where a composite action's folder is for the steps of this job: mounted under a name made from its path, or on the host
+fn uses_node(steps: &[PlannedStep]) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::Foreign(action) => matches!(action.program, ForeignProgram::Node { .. }),
+        StepKind::Composite { steps, .. } => uses_node(steps),
+        _ => false,
+    })
+}
+
+/// Where an action's folder is for the steps of this job: mounted under a name made from its path, or on the host
 /// executor the folder itself.
 pub(crate) fn action_path(planned: &PlannedJob, folder: &str) -> String {
     if planned.image.source() == crate::planner::HOST_LABEL {
@@ -218,6 +253,10 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
         StepKind::Builtin { action, place, with } => {
             let inputs = evaluated_inputs(with, &contexts)?;
             (builtin(action, *place, inputs, &mut env), String::new())
+        }
+        StepKind::Foreign(action) => {
+            let command = foreign::command(scope, planned, job, path, action, &contexts, &mut env)?;
+            (Work::Sandbox(command), String::new())
         }
         _ => {
             return Err(error("step", format!("step {path} runs nothing itself")));
@@ -324,7 +363,12 @@ fn default_env(
     let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), value));
     set("CI", "true".to_owned());
     set("GITHUB_ACTIONS", "true".to_owned());
-    set("GITHUB_ACTION", if step.id.is_empty() { "__run".to_owned() } else { step.id.clone() });
+    let id = match (&step.kind, step.id.as_str()) {
+        (StepKind::Foreign(action), "") => foreign::default_id(&action.uses),
+        (_, "") => "__run".to_owned(),
+        (_, id) => id.to_owned(),
+    };
+    set("GITHUB_ACTION", id);
     set("GITHUB_JOB", planned.id.clone());
     set("GITHUB_WORKSPACE", field("workspace"));
     for name in [

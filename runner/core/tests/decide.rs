@@ -33,6 +33,7 @@ fn step(condition: Option<&str>, children: usize) -> PlannedStep {
         timeout_minutes: None,
         retry: None,
         background: false,
+        phase: None,
         kind,
         line: 1,
     }
@@ -98,6 +99,7 @@ fn plan_of(jobs: Vec<PlannedJob>) -> Plan {
         env: IndexMap::new(),
         outputs: IndexMap::new(),
         group: None,
+        node: None,
         jobs,
     }
 }

@@ -394,17 +394,6 @@ jobs:
 }
 
 #[test]
-fn overrides_name_folders_by_reference_first() {
-    let spec = |spec: &str, dir: &str| (spec.to_owned(), dir.to_owned());
-    let overrides = [spec("me/tools", "any"), spec("me/tools@v2", "two")];
-    let folder = |uses| pawl_core::planner::folder_of(uses, &overrides);
-    assert_eq!(folder("me/tools@v1").as_deref(), Some("any"));
-    assert_eq!(folder("Me/Tools/sub/deep@v2").as_deref(), Some("two/sub/deep"));
-    assert_eq!(folder("you/tools@v1"), None);
-    assert_eq!(folder("me/tools/../../etc@v1"), None);
-}
-
-#[test]
 fn an_action_that_uses_itself_is_refused() {
     let text = "on: push\njobs: {a: {runs-on: big, steps: [{uses: ./self}]}}\n";
     let mut options = options();
@@ -465,7 +454,6 @@ jobs:
       - uses: pawl/train
         with: {seed: x, algorithm: tree, speed: 1}
       - uses: some/action@v3
-      - uses: docker://alpine
 ";
     assert_eq!(
         refused(text, &event("push"), &options()),
@@ -477,7 +465,6 @@ jobs:
             "w.yml:9:invalid-input 'tree' is no value for the input 'algorithm'",
             "w.yml:9:unknown-input pawl/train has no input 'speed'",
             "w.yml:10:unknown-action the action 'some/action@v3' is not at hand",
-            "w.yml:11:not-supported an image as a step ('docker://alpine') is not supported yet",
         ]
     );
 }

@@ -233,6 +233,11 @@ impl Coordinator<'_> {
             Work::Sandbox(Command::Argv(words) | Command::Pawl(words)) => {
                 words.iter_mut().for_each(open);
             }
+            Work::Sandbox(Command::Container(container)) => {
+                open(&mut container.image);
+                container.entrypoint.iter_mut().for_each(open);
+                container.args.iter_mut().flatten().for_each(open);
+            }
         }
         Ok(spec)
     }

@@ -1,5 +1,6 @@
 //! The real program against the contracts of `docs/events.md` and `docs/exit-codes.md`.
 
+mod action_sources;
 mod actions;
 mod background;
 mod calls;
@@ -17,6 +18,7 @@ mod evaluating;
 mod events;
 mod example;
 mod exit_codes;
+mod foreign_actions;
 mod inputs;
 mod limits;
 mod masks;

@@ -3,7 +3,8 @@
 use crate::args::{CheckArgs, CheckFormat};
 use crate::error::CommandError;
 use crate::output::print;
-use crate::{catalog, files, git, order};
+use crate::sources;
+use crate::{catalog, files, git};
 use pawl_core::check;
 use pawl_core::diagnostic::{Code, Diagnostic, Severity, render, to_github, to_json, to_sarif};
 use pawl_core::planner::{PlanOptions, plan};
@@ -125,7 +126,7 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
     let event = TriggerEvent { name: trigger.event.clone(), ..TriggerEvent::default() };
     let options = PlanOptions {
         builtins: catalog::builtins(),
-        actions: order::local_actions(workflow, &folder),
+        actions: sources::local_actions(workflow, &folder),
         ..PlanOptions::default()
     };
     // Inputs of the event are given at the run, so that their want is no fault of the file.

@@ -32,7 +32,8 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<(), CommandError> {
             bad("docker", &CommandError::environment("not asked: the store does not open", "")),
         ),
     };
-    let findings = [version(), git_client(), configuration(), store_finding, docker_finding];
+    let findings =
+        [version(), git_client(), configuration(), node(args), store_finding, docker_finding];
     if args.json {
         let all: Vec<_> = findings.iter().map(to_json).collect();
         print(&json!({ "findings": all }).to_string())?;
@@ -69,6 +70,21 @@ fn bad(part: &'static str, error: &CommandError) -> Finding {
 
 fn version() -> Finding {
     good("pawl", format!("{} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH))
+}
+
+/// Only actions in JavaScript need it, so that none is no fault.
+fn node(args: &DoctorArgs) -> Finding {
+    let named = configuration::load(None).ok().and_then(|found| found.config.node);
+    let found = crate::sources::node_settings(true, named.as_deref(), &args.store)
+        .map(|settings| pawl_engine::node::provide(&settings));
+    match found {
+        Ok(Ok(node)) => good("node", format!("{} from {}", node.version, node.program)),
+        Ok(Err(error)) => Finding {
+            hint: "actions in JavaScript need it; npm fetches one when there is none".to_owned(),
+            ..good("node", error.message)
+        },
+        Err(error) => bad("node", &error),
+    }
 }
 
 fn git_client() -> Finding {

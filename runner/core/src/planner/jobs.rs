@@ -2,7 +2,7 @@
 
 use super::labels::Chosen;
 use super::{
-    Planner, calls, containers, labels, matrix, select, steps, template, templates, timing,
+    Planner, calls, containers, foreign, labels, matrix, select, steps, template, templates, timing,
 };
 use crate::diagnostic::Code;
 use crate::expr::{Contexts, Template, Value};
@@ -56,6 +56,7 @@ pub(super) fn plan(planner: &mut Planner<'_>, job: &Job) -> Option<PlannedJob> {
     let (chosen, calls) = chosen.zip(calls)?;
     if chosen.image.source() == super::HOST_LABEL {
         containers::refuse_on_host(planner, job);
+        foreign::refuse_containers(planner, job.id.span, &steps);
     }
     Some(PlannedJob {
         id: job.id.value.clone(),

@@ -4,30 +4,32 @@
 mod action_file;
 mod calls;
 mod containers;
+mod foreign;
 mod inputs;
 mod jobs;
 mod labels;
 mod matrix;
 mod missing;
+mod phases;
 mod select;
 mod stand_ins;
 mod steps;
 mod timing;
 mod view;
 
-pub use action_file::LoadedAction;
+pub use action_file::{AbsentAction, LoadedAction, node_wanted};
 pub use calls::{CallName, LoadedWorkflow, called_workflows, missing_workflows};
 pub use inputs::{ActionManifest, InputKind, InputManifest};
 pub use labels::HOST_LABEL;
 pub use stand_ins::is_answered;
-pub use steps::{folder_of, missing_actions};
+pub use steps::missing_actions;
 pub use view::plan_view;
 
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::{Contexts, Template, TemplateError};
 use crate::group::GroupRequest;
 use crate::permissions::Grant;
-use crate::plan::Plan;
+use crate::plan::{NodeRuntime, Plan};
 use crate::span::{Span, Spanned};
 use crate::trigger::{self, InputFault, TriggerEvent};
 use crate::workflow::reader::suggestion;
@@ -47,6 +49,10 @@ pub struct PlanOptions {
     pub actions: IndexMap<String, LoadedAction>,
     /// Workflows that jobs call. [`missing_workflows`] says which ones are wanted.
     pub workflows: IndexMap<CallName, LoadedWorkflow>,
+    /// Why other actions are not at hand, by their `uses:`; for what is in neither, a general reason is given.
+    pub absent: IndexMap<String, AbsentAction>,
+    /// The Node that this machine has for actions in JavaScript, or why it has none; `None` while nobody has looked.
+    pub node: Option<Result<NodeRuntime, AbsentAction>>,
     /// The `vars` context.
     pub vars: IndexMap<String, String>,
     /// `env` from outside, under the workflow's own.
@@ -160,6 +166,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// True when whoever looked for this action says why it is not there.
+    pub(crate) fn is_explained(&self, uses: &str) -> bool {
+        self.options.absent.get(uses).is_some_and(|absent| !absent.message.is_empty())
+    }
+
     fn finish(self) -> Vec<Diagnostic> {
         let mut all = self.reporter.finish();
         all.extend(self.elsewhere);
@@ -202,6 +213,7 @@ impl<'a> Planner<'a> {
             env: templates(&workflow.env),
             outputs,
             group,
+            node: self.options.node.clone().and_then(Result::ok),
             jobs,
         }
     }

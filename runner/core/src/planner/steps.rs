@@ -1,8 +1,8 @@
 //! Steps of the plan: scripts as they are, built-ins checked against their manifests, composite actions opened.
 
-use super::action_file::{self, Composite, LoadedAction};
+use super::action_file::{self, ActionFile, Composite, LoadedAction, Runs};
 use super::stand_ins::{self, StandIn};
-use super::{Planner, inputs, template, templates};
+use super::{Planner, foreign, inputs, phases, template, templates};
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::Template;
 use crate::plan::{PlannedStep, StepKind};
@@ -20,7 +20,7 @@ const MAX_STEPS: usize = 20_000;
 /// Plans the steps of a job.
 pub(super) fn plan_all(planner: &mut Planner<'_>, steps: &[Step]) -> Vec<PlannedStep> {
     let mut budget = MAX_STEPS;
-    plan_list(planner, steps, 0, &mut budget)
+    phases::surround(plan_list(planner, steps, 0, &mut budget))
 }
 
 fn plan_list(
@@ -68,6 +68,7 @@ fn plan_one(
         timeout_minutes: template(&step.timeout_minutes),
         retry: step.retry.clone(),
         background: step.background,
+        phase: None,
         kind,
         line: step.span.line,
     })
@@ -87,7 +88,7 @@ fn used(
 ) -> Option<StepKind> {
     let text = uses.value.to_string();
     if let Some(action) = planner.options.actions.get(&text) {
-        return composite(planner, &text, action, uses, with, depth, budget);
+        return loaded(planner, action, uses, with, depth, budget);
     }
     if let Some(stand_in) = answering(planner, &uses.value) {
         let with = stand_in.arguments(planner, uses, with);
@@ -95,11 +96,11 @@ fn used(
     }
     match &uses.value {
         Uses::Builtin(name) => builtin(planner, name, uses, with, step),
-        Uses::Docker(image) => {
-            let message =
-                format!("an image as a step ('docker://{}') is not supported yet", shorten(image));
-            let help = "give the job a 'container' with this image and run its program".to_owned();
-            planner.reporter.add(Code::NotSupported, uses.span, message, Some(help));
+        Uses::Docker(image) => Some(foreign::image(image, &uses.value, with)),
+        Uses::Local(_) | Uses::Remote { .. } if planner.is_explained(&text) => {
+            let absent = &planner.options.absent[&text];
+            let (message, help) = (absent.message.clone(), Some(absent.help.clone()));
+            planner.reporter.add(Code::UnknownAction, uses.span, message, help);
             None
         }
         Uses::Local(path) => {
@@ -151,12 +152,35 @@ fn builtin(
     Some(StepKind::Builtin { action: name.to_owned(), place: manifest.place, with })
 }
 
-fn composite(
+fn loaded(
     planner: &mut Planner<'_>,
-    text: &str,
     action: &LoadedAction,
     uses: &Spanned<Uses>,
     with: &IndexMap<String, Argument>,
+    depth: usize,
+    budget: &mut usize,
+) -> Option<StepKind> {
+    let (file, found) = action_file::parse(action);
+    if found.iter().any(Diagnostic::is_error) {
+        planner.note_elsewhere(found);
+        return None;
+    }
+    let ActionFile { inputs, runs } = file?;
+    let is_container = matches!(runs, Runs::Container(_));
+    let with = foreign::inputs(planner, &inputs, is_container, uses, with);
+    match runs {
+        Runs::Node(node) => foreign::node(planner, uses, &action.folder, &node, with),
+        Runs::Container(own) => foreign::container(planner, uses, &action.folder, &own, with),
+        Runs::Composite(own) => composite(planner, action, own, uses, with, depth, budget),
+    }
+}
+
+fn composite(
+    planner: &mut Planner<'_>,
+    action: &LoadedAction,
+    composite: Composite,
+    uses: &Spanned<Uses>,
+    with: IndexMap<String, Template>,
     depth: usize,
     budget: &mut usize,
 ) -> Option<StepKind> {
@@ -166,59 +190,18 @@ fn composite(
         planner.reporter.add(Code::ActionDepth, uses.span, message, Some(help));
         return None;
     }
-    let (composite, found) = action_file::parse(action);
-    if found.iter().any(Diagnostic::is_error) {
-        planner.note_elsewhere(found);
-        return None;
-    }
-    let composite = composite?;
-    let with = composite_inputs(planner, text, &composite, uses, with);
     // What is found inside belongs to the action's own file.
     let outer = std::mem::replace(&mut planner.reporter, Reporter::new(&action.file));
     let steps = plan_list(planner, &composite.steps, depth + 1, budget);
     let inner = std::mem::replace(&mut planner.reporter, outer);
     planner.note_elsewhere(inner.finish());
     Some(StepKind::Composite {
-        uses: text.to_owned(),
+        uses: uses.value.to_string(),
         folder: action.folder.clone(),
         with,
         steps,
         outputs: templates(&composite.outputs),
     })
-}
-
-fn composite_inputs(
-    planner: &mut Planner<'_>,
-    text: &str,
-    composite: &Composite,
-    uses: &Spanned<Uses>,
-    with: &IndexMap<String, Argument>,
-) -> IndexMap<String, Template> {
-    let names: Vec<&str> = composite.inputs.keys().map(String::as_str).collect();
-    for (name, argument) in with {
-        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            let message = format!("'{}' declares no input '{}'", shorten(text), shorten(name));
-            let help = Some(suggestion(name, &names));
-            planner.reporter.add(Code::UndeclaredInput, argument.name_span, message, help);
-        }
-    }
-    let mut complete = IndexMap::new();
-    for (name, input) in &composite.inputs {
-        let same = |(given, _): &(&String, &Argument)| given.eq_ignore_ascii_case(name);
-        if let Some((_, argument)) = with.iter().find(same) {
-            complete.insert(name.clone(), argument.value.value.clone());
-        } else if let Some(default) = &input.default {
-            complete.insert(name.clone(), default.value.clone());
-        } else {
-            if input.required {
-                let message = format!("'{}' needs the input '{name}'", shorten(text));
-                let help = Some(format!("add 'with: {{{name}: …}}' to the step"));
-                planner.reporter.add(Code::MissingInput, uses.span, message, help);
-            }
-            complete.insert(name.clone(), Template::literal(""));
-        }
-    }
-    complete
 }
 
 /// The actions that the workflow, and those already loaded, use and that are neither built in nor loaded: their `uses:` as
@@ -242,24 +225,11 @@ pub fn missing_actions(
         note(&job.steps);
     }
     for action in loaded.values() {
-        if let (Some(composite), _) = action_file::parse(action) {
+        if let (Some(ActionFile { runs: Runs::Composite(composite), .. }), _) =
+            action_file::parse(action)
+        {
             note(&composite.steps);
         }
     }
     missing
-}
-
-/// The folder that stands for a `uses: OWNER/REPO[/PATH]@REF`, given as `OWNER/REPO[@REF]` and folder (`--action`). The
-/// first with the same reference wins, then the first without one. The path goes below the folder.
-pub fn folder_of(uses: &str, overrides: &[(String, String)]) -> Option<String> {
-    let Ok(Uses::Remote { repository, path, reference }) = crate::workflow::steps::parse_uses(uses)
-    else {
-        return None;
-    };
-    let with_reference = format!("{repository}@{reference}");
-    let find = |wanted: &str| {
-        overrides.iter().find(|(spec, _)| spec.eq_ignore_ascii_case(wanted)).map(|(_, dir)| dir)
-    };
-    let folder = find(&with_reference).or_else(|| find(&repository))?;
-    Some(if path.is_empty() { folder.clone() } else { format!("{folder}/{path}") })
 }

@@ -130,12 +130,20 @@ fn step_entry(index: usize, step: &PlannedStep, contexts: &Contexts<'_>) -> Json
                 .collect();
             json!({ "uses": uses, "with": with, "steps": inner })
         }
+        StepKind::Foreign(action) => {
+            json!({ "uses": action.uses, "with": action.with, "program": action.program })
+        }
         StepKind::Wait { steps } => json!({ "wait": steps }),
         StepKind::WaitAll => json!({ "wait-all": true }),
         StepKind::Cancel { step } => json!({ "cancel": step }),
     };
     if let (Json::Object(entry), Json::Object(more)) = (&mut entry, more) {
         entry.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
+        if let Some(phase) = &step.phase {
+            entry.insert("name".to_owned(), json!(step_name(step, None)));
+            entry.insert("phase".to_owned(), json!(phase.at));
+            entry.insert("of".to_owned(), json!(phase.main));
+        }
         if step.background {
             entry.insert("background".to_owned(), json!(true));
         }

@@ -126,19 +126,23 @@ pub const COMPOSITE_OUTPUT: Allowed =
 /// Defaults of the inputs of an action.
 pub const ACTION_DEFAULT: Allowed =
     &["github", "strategy", "matrix", "job", "runner", "hashFiles(1,255)"];
+/// `args` and `env` of an action in a container.
+pub const CONTAINER_ACTION: Allowed =
+    &["github", "inputs", "strategy", "matrix", "job", "runner", "env"];
 /// `pre-if` and `post-if` of an action.
 pub const RUNS_IF: Allowed = &[
-    "runner",
     "github",
-    "job",
+    "inputs",
     "strategy",
     "matrix",
+    "job",
+    "runner",
     "env",
-    "inputs",
     "steps",
+    "needs",
     "always(0,0)",
-    "success(0,0)",
     "failure(0,0)",
     "cancelled(0,0)",
+    "success(0,0)",
     "hashFiles(1,255)",
 ];

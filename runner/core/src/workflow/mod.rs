@@ -43,6 +43,11 @@ const ROOT_KEYS: &[&str] = &[
     "jobs",
 ];
 
+/// What a `uses:` names; `None` for a text that names nothing.
+pub fn uses_of(text: &str) -> Option<Uses> {
+    steps::parse_uses(text).ok()
+}
+
 /// Reads a workflow file. The workflow is there when enough of the file is sound to go on with lints; it may be planned
 /// only when no diagnostic is an error.
 pub fn parse(file: &str, text: &str) -> (Option<Workflow>, Vec<Diagnostic>) {

@@ -85,6 +85,8 @@ impl From<&StepRequest> for StepOrder {
             }
             Command::Argv(argv) => Program::Argv(argv),
             Command::Pawl(args) => Program::Pawl(args),
+            // Whoever has containers starts it elsewhere; here there is nothing that could run.
+            Command::Container(_) => Program::Argv(Vec::new()),
         };
         Self {
             uid: request.uid.clone(),

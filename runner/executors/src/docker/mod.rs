@@ -1,5 +1,7 @@
 //! Steps in containers of a Docker engine: one container a job, with the agent as its first process.
 
+mod beside;
+mod build;
 mod fault;
 mod hardening;
 pub mod image;
@@ -15,6 +17,7 @@ mod services;
 use crate::agent::WORKSPACE_PATH;
 use crate::link::{Follow, Link, LinkError, Next};
 use async_trait::async_trait;
+use beside::Neighbours;
 use bollard::container::LogOutput;
 use bollard::query_parameters::{
     AttachContainerOptions, CreateImageOptions, InspectContainerOptions, ListContainersOptions,
@@ -27,7 +30,7 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
 use pawl_core::ids::{JobKey, JobUid, RunId, StepUid};
 use pawl_core::ports::{
-    Attachment, CommandFiles, ContainerFacts, Executor, ExecutorError, ExitKind, JobFacts,
+    Attachment, Command, CommandFiles, ContainerFacts, Executor, ExecutorError, ExitKind, JobFacts,
     JobRequest, ServiceLog, StepExit, StepRequest, StepSignal, StopLadder,
 };
 use pull::Pulls;
@@ -111,6 +114,7 @@ struct Inner {
     shared_network: OnceCell<()>,
     /// Memory of a job that says nothing, bytes.
     memory_bytes: u64,
+    neighbours: SyncMutex<Neighbours>,
 }
 
 /// Why there is no connection to a job's agent.
@@ -146,6 +150,7 @@ impl DockerExecutor {
                         .ok()
                         .and_then(|text| hardening::total_memory(&text)),
                 ),
+                neighbours: SyncMutex::default(),
             }),
         }
     }
@@ -483,7 +488,7 @@ impl Following {
             return Err(lost("the connection to its agent breaks again and again"));
         }
         self.breaks += 1;
-        let link = match self.inner.link(&self.uid.job_uid()).await {
+        let link = match self.inner.link(&self.inner.sandbox_of(&self.uid)).await {
             Ok(link) => link,
             Err(Unreachable::Lost(reason)) => return Err(lost(reason)),
             Err(Unreachable::Failed(error)) => return Err(lost(error.to_string())),
@@ -512,7 +517,9 @@ impl Executor for DockerExecutor {
             .uid
             .as_ref()
             .ok_or_else(|| ExecutorError::Internal("a job needs a name".into()))?;
-        self.inner.open(uid, request).await
+        let was_there = self.inner.open(uid, request).await?;
+        self.inner.note_job(uid, request, was_there);
+        Ok(was_there)
     }
 
     async fn job_facts(&self, uid: &JobUid) -> Result<JobFacts, ExecutorError> {
@@ -524,6 +531,9 @@ impl Executor for DockerExecutor {
     }
 
     async fn start(&self, request: &StepRequest) -> Result<(), ExecutorError> {
+        if let Command::Container(command) = &request.command {
+            return self.start_beside(request, command).await;
+        }
         let job = request.uid.job_uid();
         // Again when the connection broke: starting twice is starting once.
         for _ in RECONNECT {
@@ -542,7 +552,8 @@ impl Executor for DockerExecutor {
     }
 
     async fn attach(&self, uid: &StepUid) -> Result<Attachment, ExecutorError> {
-        let link = match self.inner.link(&uid.job_uid()).await {
+        self.inner.recall_beside(uid).await?;
+        let link = match self.inner.link(&self.inner.sandbox_of(uid)).await {
             Ok(link) => link,
             Err(Unreachable::Lost(reason)) => return Ok(Attachment::Lost(reason)),
             Err(Unreachable::Failed(error)) => return Err(error),
@@ -571,7 +582,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn stop(&self, uid: &StepUid, ladder: StopLadder) -> Result<(), ExecutorError> {
-        match self.inner.link(&uid.job_uid()).await {
+        match self.inner.link(&self.inner.sandbox_of(uid)).await {
             Ok(link) => match link.stop(uid, ladder).await {
                 Ok(()) | Err(LinkError::Gone) => Ok(()),
                 Err(error) => Err(ExecutorError::Internal(error.to_string())),
@@ -586,6 +597,7 @@ impl Executor for DockerExecutor {
     }
 
     async fn close_job(&self, uid: &JobUid) -> Result<(), ExecutorError> {
+        self.inner.close_beside(uid).await?;
         self.inner.close(uid).await
     }
 

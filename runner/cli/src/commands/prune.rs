@@ -1,0 +1,38 @@
+//! `pawl prune`
+
+use crate::args::PruneArgs;
+use crate::compose;
+use crate::error::CommandError;
+use crate::output::print;
+use crate::store;
+use pawl_engine::sources;
+use serde_json::json;
+
+/// Removes what is only kept to be fast: it is made or fetched again when it is needed.
+pub(crate) async fn run(args: &PruneArgs) -> Result<(), CommandError> {
+    let store = store::open(&args.store)?;
+    let docker = compose::docker_executor(&store)?;
+    let images = docker.prune_images().await;
+    let images = images.map_err(|error| compose::executor_error(&error))?;
+    let mut folders = Vec::new();
+    if args.actions {
+        for part in ["actions", "node"] {
+            let folder = store.folder.join(part);
+            if folder.is_dir() {
+                sources::remove_folder(&folder).map_err(|error| {
+                    let message = format!("cannot remove {}: {error}", folder.display());
+                    CommandError::environment(message, "check its permissions")
+                })?;
+                folders.push(folder.display().to_string());
+            }
+        }
+    }
+    if args.json {
+        return print(&json!({ "images": images, "folders": folders }).to_string());
+    }
+    let removed: Vec<String> = images.into_iter().chain(folders).collect();
+    match removed.is_empty() {
+        true => print("nothing to remove"),
+        false => removed.iter().try_for_each(|name| print(&format!("removed {name}"))),
+    }
+}
