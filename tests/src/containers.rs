@@ -107,6 +107,17 @@ pub fn exec(container: &str, command: &[&str]) -> String {
     docker(&[&["exec", container], command].concat())
 }
 
+/// Makes a container as a run of that name in that store would have left it.
+///
+/// # Panics
+/// The engine refuses.
+pub fn make_left(run: &str, store: &str, name: &str) {
+    let labels = [("pawl.run", run), ("pawl.job", name), ("pawl.store", store)];
+    let labels = labels.map(|(label, value)| format!("--label={label}={value}"));
+    let name = format!("--name={run}-{name}");
+    docker(&["create", &name, &labels[0], &labels[1], &labels[2], busybox(), "true"]);
+}
+
 /// Ends a container as a crashed host would.
 ///
 /// # Panics

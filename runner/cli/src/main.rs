@@ -12,6 +12,7 @@ mod git;
 mod lazy;
 mod order;
 mod output;
+mod reaper;
 mod reproduce;
 mod settings;
 mod signals;

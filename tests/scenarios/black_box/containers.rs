@@ -1,6 +1,8 @@
 //! `container:` of a job: what is carried out, what is refused before anything starts, and what when the job starts.
 
-use pawl_tests::containers::{busybox, exec, image_option, inspect, of_run};
+use pawl_tests::containers::{
+    busybox, exec, image_option, inspect, make_left, of_run, owned_by_run, remove,
+};
 use pawl_tests::pawl::{Outcome, Pawl};
 use pawl_tests::project::Project;
 use serde_json::Value;
@@ -51,12 +53,12 @@ fn every_dangerous_option_is_refused_by_name_before_anything_starts() {
         ("      options: -v /:/host\n", "7:16", "the volume of '/' is not allowed"),
         (
             "      volumes: ['/var/run/docker.sock:/var/run/docker.sock']\n",
-            "7:17",
+            "7:18",
             "the volume of '/var/run/docker.sock' is not allowed",
         ),
         ("      volumes:\n        - /home:/home\n", "8:11", "the volume of '/home' is not allowed"),
-        ("      volumes: ['x:/github/workspace']\n", "7:17", "would cover '/github/workspace'"),
-        ("      ports: ['0.0.0.0:80:80']\n", "7:15", "would be reachable from other machines"),
+        ("      volumes: ['x:/github/workspace']\n", "7:18", "would cover '/github/workspace'"),
+        ("      ports: ['0.0.0.0:80:80']\n", "7:16", "would be reachable from other machines"),
         (
             "      options: ${{ github.event_name == 'push' && '--ipc=host' || '' }}\n",
             "7:16",
@@ -192,4 +194,20 @@ fn an_image_that_cannot_be_had_is_explained_and_another_user_can_write() {
     let outcome = run(&with_container("      options: --user 1234:1234\n", steps));
     outcome.code(0);
     assert_eq!(outcome.log()[..2], ["1234", "x"]);
+}
+
+#[test]
+fn what_dead_runs_have_left_is_removed_at_the_next_start() {
+    let project = Project::new().file(
+        "ci.yml",
+        "on: push\njobs:\n  one:\n    runs-on: ubuntu-latest\n    steps: [{run: echo ran}]\n",
+    );
+    let left = format!("gone-{}", std::process::id());
+    let mine = project.store().display().to_string();
+    make_left(&left, &mine, "mine");
+    make_left(&left, "another store", "other");
+    call(&project, &[]).run().code(0);
+    let owned = owned_by_run(&left);
+    assert_eq!(owned, [format!("{left}-other")], "only what is this store's");
+    remove(&owned[0]);
 }

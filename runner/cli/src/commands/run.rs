@@ -6,6 +6,7 @@ use crate::configuration;
 use crate::error::{Class, CommandError};
 use crate::order::{self, Order};
 use crate::output::{self, Sink};
+use crate::reaper;
 use crate::reproduce;
 use crate::settings::{pairs, secrets};
 use crate::store::{self, Store};
@@ -28,6 +29,9 @@ use tokio::sync::mpsc;
 /// Events on the way to the output. When the reader is this far behind, the run's logs wait for it.
 const SINK_EVENTS: usize = 4096;
 
+/// Longest wait at a run's end for the removal of what others have left: the next run goes on with it.
+const REAPING: Duration = Duration::from_secs(10);
+
 /// How often the foot of the terminal output is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
@@ -43,14 +47,22 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let store = store::open(&args.store)?;
     let (engine, faults) = compose::engine(&store, limits(args, &order.config), &order.config)?;
     let mut jobs = order.plans.iter().flat_map(Plan::all_jobs).filter(|job| !job.is_call());
+    let mut reaping = None;
     if jobs.any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
         engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
+        let docker = compose::docker_executor(&store, &order.config)?;
+        let reap = reaper::reap(docker, store.journal.clone(), engine.clock.now_ms());
+        reaping = Some(tokio::spawn(reap));
     }
     let mut all_succeeded = true;
     for plan in &order.plans {
         let conclusion = Box::pin(run_plan(args, &order, plan.clone(), &engine, &cancel)).await?;
         all_succeeded &= matches!(conclusion, Conclusion::Success | Conclusion::Skipped);
+    }
+    if let Some(reaping) = reaping {
+        // It went on beside the run; where nothing was left it ended long ago.
+        drop(tokio::time::timeout(REAPING, reaping).await);
     }
     if all_succeeded { Ok(()) } else { Err(blamed(&faults)) }
 }

@@ -71,12 +71,18 @@ fn job_entry(
         "needs": job.needs,
         "runs-on": job.runs_on,
         "image": shown(&job.image, contexts),
-        "container": (!job.container.is_empty()).then_some(&job.container),
-        "services": (!job.services.is_empty()).then_some(&job.services),
-        "gpus": job.gpus,
         "permissions": job.permissions,
         "steps": steps,
     });
+    if !job.container.is_empty() {
+        entry["container"] = json!(job.container);
+    }
+    if !job.services.is_empty() {
+        entry["services"] = json!(job.services);
+    }
+    if let Some(gpus) = &job.gpus {
+        entry["gpus"] = json!(gpus);
+    }
     if let Some(call) = job.call_of(instance.unwrap_or(&JobInstance::alone())) {
         entry["uses"] = json!(call.uses);
     }

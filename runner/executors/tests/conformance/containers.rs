@@ -3,7 +3,10 @@
 use crate::subject::{
     Kind, PAWL, Subject, docker_with, engine, has_container, next, reason, until,
 };
-use pawl_core::ports::{Attachment, Command, Executor, ExecutorError, ExitKind, JobRequest};
+use pawl_core::container::{Role, options};
+use pawl_core::ports::{
+    Attachment, Command, Executor, ExecutorError, ExitKind, JobRequest, ServiceRequest,
+};
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -278,4 +281,35 @@ async fn sandboxes_of_the_store_are_listed() {
     subject.close().await;
     until("the container to be gone", || !has_container(&job)).await;
     assert!(!crate::subject::docker().sandboxes().await.unwrap().contains(&job));
+}
+
+#[tokio::test]
+async fn a_service_that_ends_keeps_the_job_from_opening_and_says_why() {
+    let mut subject = Subject::closed(Kind::Docker);
+    let service = |id: &str, command: &str| ServiceRequest {
+        id: id.into(),
+        image: crate::subject::IMAGE.into(),
+        command: Some(command.into()),
+        ..ServiceRequest::default()
+    };
+    let check =
+        options("--health-cmd false --health-interval 100ms --health-retries 1", Role::Service);
+    let mut sick = service("sick", "sh -c 'echo out of order; sleep 600'");
+    sick.container.options = check.unwrap();
+    subject.request.services = vec![service("well", "sleep 600"), sick];
+    let error = subject.executor.open_job(&subject.request).await.unwrap_err();
+    let ExecutorError::Request { message, .. } = error else { panic!("{error:?}") };
+    assert!(message.starts_with("the service 'sick' is not fit: it is unhealthy"), "{message}");
+    let logs = subject.executor.service_logs(&subject.job()).await;
+    assert_eq!(logs.len(), 1, "{logs:?}");
+    assert_eq!(
+        (logs[0].service.as_str(), logs[0].lines.as_slice()),
+        ("sick", &["out of order".to_owned()][..])
+    );
+    subject.executor.close_job(&subject.job()).await.unwrap();
+    let filter = format!("label=pawl.run={}", subject.job().run);
+    for kind in ["container", "network", "volume"] {
+        let all = if kind == "container" { "-aq" } else { "-q" };
+        assert_eq!(engine(&[kind, "ls", all, "--filter", &filter]), "", "{kind}");
+    }
 }

@@ -25,6 +25,7 @@ cases!(Fake => fake, Host => host, Docker => docker; [
     closing_twice_or_what_never_opened_is_fine,
     closing_a_run_closes_its_jobs,
     a_sandbox_that_goes_away_loses_its_steps,
+    an_open_job_has_facts_also_after_a_restart,
 ]);
 
 fn waiting() -> FakeStep {
@@ -256,5 +257,15 @@ async fn a_sandbox_that_goes_away_loses_its_steps(subject: Subject) {
     assert!(matches!(outcome.exit.kind, ExitKind::Lost(_)), "{outcome:?}");
     assert!(matches!(subject.executor.attach(&step.uid).await.unwrap(), Attachment::Lost(_)));
     assert!(subject.executor.start(&subject.script(1, "true")).await.is_err());
+    subject.close().await;
+}
+
+async fn an_open_job_has_facts_also_after_a_restart(mut subject: Subject) {
+    let facts = subject.executor.job_facts(&subject.job()).await.unwrap();
+    assert_eq!(facts.container.id.is_empty(), subject.kind != Kind::Docker, "{facts:?}");
+    assert!(subject.executor.service_logs(&subject.job()).await.is_empty());
+    subject.restart();
+    subject.executor.open_job(&subject.request).await.unwrap();
+    assert_eq!(subject.executor.job_facts(&subject.job()).await.unwrap(), facts);
     subject.close().await;
 }

@@ -383,6 +383,8 @@ fn plan() -> Value {
     let group = object(json!({ "group": text() }));
     let job =
         with_optional(job, json!({ "uses": text(), "environment": text(), "concurrency": group }));
+    let some = json!({ "type": "object" });
+    let job = with_optional(job, json!({ "container": some, "services": some, "gpus": some }));
     let whole = object(json!({ "workflow": text(), "jobs": list(job), "hash": digest() }));
     let of_run = object(json!({
         "group": text(),
