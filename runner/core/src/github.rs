@@ -32,6 +32,9 @@ pub fn github_context(
         }
         false => (String::new(), String::new()),
     };
+    // As the repository has it, whatever folder the command was given it from.
+    let file = workflow.file.strip_prefix(&git.folder).map(|rest| rest.trim_start_matches('/'));
+    let file = file.filter(|_| !git.folder.is_empty()).unwrap_or(&workflow.file);
     let id = |pointer: &str| payload.pointer(pointer).map(plain_text).unwrap_or_default();
     json!({
         "event_name": event.name,
@@ -52,7 +55,7 @@ pub fn github_context(
         "actor_id": id("/sender/id"),
         "triggering_actor": event.actor,
         "workflow": workflow.display_name(),
-        "workflow_ref": format!("{}/{}@{}", git.repository, workflow.file, reference),
+        "workflow_ref": format!("{}/{file}@{reference}", git.repository),
         "workflow_sha": git.sha,
         "run_id": event.run_id,
         "run_number": event.run_number.to_string(),

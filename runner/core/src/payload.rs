@@ -106,8 +106,8 @@ fn synthesised(event: &TriggerEvent) -> Json {
 fn push(event: &TriggerEvent) -> Json {
     let git = &event.git;
     let before = if git.before.is_empty() { NO_COMMIT } else { &git.before };
-    let commits: Vec<Json> = git.commits.iter().map(|one| commit(git, one)).collect();
-    let head = git.commits.last().map_or(Json::Null, |last| commit(git, last));
+    let commits: Vec<Json> = commits(git).iter().map(|one| commit(git, one)).collect();
+    let head = commits.last().cloned().unwrap_or(Json::Null);
     json!({
         "ref": full_reference(git),
         "before": before,
@@ -121,6 +121,22 @@ fn push(event: &TriggerEvent) -> Json {
         "head_commit": head,
         "pusher": { "name": event.actor, "email": git.author_email },
     })
+}
+
+/// The event's commits; where they are not known, what is known of the newest.
+fn commits(git: &GitFacts) -> Vec<CommitFacts> {
+    if !git.commits.is_empty() || git.sha.is_empty() {
+        return git.commits.clone();
+    }
+    vec![CommitFacts {
+        id: git.sha.clone(),
+        message: git.message.clone(),
+        author_name: git.author_name.clone(),
+        author_email: git.author_email.clone(),
+        committer_name: git.author_name.clone(),
+        committer_email: git.author_email.clone(),
+        ..CommitFacts::default()
+    }]
 }
 
 fn commit(git: &GitFacts, commit: &CommitFacts) -> Json {
@@ -245,7 +261,7 @@ fn merge_group(event: &TriggerEvent) -> Json {
             "head_ref": format!("refs/heads/gh-readonly-queue/{base}/pr-{NUMBER}-{}", git.base_sha),
             "base_sha": git.base_sha,
             "base_ref": format!("refs/heads/{base}"),
-            "head_commit": git.commits.last().map_or(Json::Null, |last| commit(git, last)),
+            "head_commit": commits(git).last().map_or(Json::Null, |last| commit(git, last)),
         },
     })
 }
@@ -261,7 +277,7 @@ fn workflow_run(event: &TriggerEvent) -> Json {
             "conclusion": "success",
             "head_branch": git.branch,
             "head_sha": git.sha,
-            "head_commit": git.commits.last().map_or(Json::Null, |last| commit(git, last)),
+            "head_commit": commits(git).last().map_or(Json::Null, |last| commit(git, last)),
             "head_repository": repository(git),
             "repository": repository(git),
             "actor": user(&event.actor),

@@ -173,7 +173,7 @@ fn inputs_are_typed_in_inputs_and_texts_in_the_event() {
 
 fn context(project: &Project, words: &[&str], expression: &str) -> Value {
     let text = format!(
-        "on: [push, pull_request, schedule, release, issue_comment, create]\njobs:\n  a:\n    runs-on: pawl-host\n    steps:\n      - run: echo \"$IT\"\n        env:\n          IT: ${{{{ toJSON({expression}) }}}}\n"
+        "on:\n  push:\n  pull_request:\n  schedule: [{{cron: '0 3 * * *'}}]\n  issue_comment:\njobs:\n  a:\n    runs-on: pawl-host\n    steps:\n      - run: echo \"$IT\"\n        env:\n          IT: ${{{{ toJSON({expression}) }}}}\n"
     );
     std::fs::write(project.folder().join("show.yml"), text).expect("a file can be written");
     let outcome = call(project, &[&["run", "show.yml", "--json"], words].concat());

@@ -125,7 +125,7 @@ pub fn parse_called(text: &str) -> Result<CalledWorkflow, String> {
         };
     }
     let Some((place, reference)) = text.split_once('@') else {
-        return Err(match text.contains("/.github/workflows/") {
+        return Err(match !text.starts_with('.') && text.contains("/.github/workflows/") {
             true => "no version specified".to_owned(),
             false => "references to workflows must be prefixed with format 'owner/repository/' or './' for local workflows".to_owned(),
         });

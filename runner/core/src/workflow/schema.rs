@@ -52,7 +52,6 @@ pub fn schema() -> Json {
             "anyOf": [{ "enum": SHELLS }, { "pattern": "\\{0\\}" }, { "pattern": "\\$\\{\\{" }],
         },
         "unsupported": { "description": "GitHub knows it; see docs/compatibility.md for whether Pawl carries it out." },
-        "empty": { "enum": [null, "", [], {}] },
         "permissions": permissions(),
         "concurrency": concurrency(),
         "defaults": defaults(),
