@@ -98,10 +98,9 @@ pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
         return check::check_action(file, text);
     }
     let mut found = check::check(file, text);
-    let top = top_of(file);
     let read = |path: &str| {
         let is_inside = !path.split('/').any(|part| part == "..");
-        let file = is_inside.then(|| top.join(path))?;
+        let file = is_inside.then(|| top_of(file).join(path))?;
         files::examine(&file).ok()?.ok()
     };
     let calls = check::check_calls(file, text, &read);

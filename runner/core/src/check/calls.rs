@@ -210,7 +210,6 @@ impl<'n> Call<'n> {
 }
 
 /// `on.workflow_call` of a file: `None` when it cannot be called, `Some(None)` when it declares nothing.
-#[expect(clippy::option_option, reason = "not callable and nothing declared are two things")]
 fn declaration(root: &Node) -> Option<Option<&Node>> {
     let on = root.get("on")?;
     let is_named =

@@ -39,7 +39,6 @@ fn format_fault(expr: &Expr) -> Option<String> {
 }
 
 /// The largest `{N}`; `None` for braces that are none.
-#[expect(clippy::option_option, reason = "no number and no format are two things")]
 fn largest_index(text: &str) -> Option<Option<usize>> {
     let mut largest = None;
     let mut rest = text;
