@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let (engine, faults) = compose::engine(&store, limits(args, &order.config))?;
     if order.plans.iter().flat_map(|plan| &plan.jobs).any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
-        engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
+        engine.executor.ready().await.map_err(|error| compose::executor_error(&error))?;
     }
     let mut all_succeeded = true;
     for plan in &order.plans {
