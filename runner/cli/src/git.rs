@@ -217,7 +217,17 @@ fn commit(record: &str) -> CommitFacts {
     facts
 }
 
+/// Whether git could know anything of the folder. Each question to it is a process of some milliseconds, and there are many.
+fn is_versioned(folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return true };
+    let is_repository = |above: &Path| above.join(".git").exists() || above.join("HEAD").is_file();
+    std::env::var_os("GIT_DIR").is_some() || folder.ancestors().any(is_repository)
+}
+
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+    if !is_versioned(folder) {
+        return None;
+    }
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(arguments);
     // A file-system monitor or a hook path in the tree's own configuration could run a program of its author's.

@@ -319,6 +319,10 @@ pub enum ExecutorError {
 pub trait Executor: Send + Sync {
     /// Says what will run steps, such as `docker 20.10.24`, or why it cannot.
     async fn check(&self) -> Result<String, ExecutorError>;
+    /// Whether steps can be run at all, in the shortest way there is: asked before each run.
+    async fn ready(&self) -> Result<(), ExecutorError> {
+        self.check().await.map(drop)
+    }
     /// Makes the sandbox, or finds it. `Ok(true)` when it was there already.
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError>;
     /// What is known of a sandbox that is there. Executors without containers know nothing.

@@ -44,6 +44,10 @@ impl Executor for RoutedExecutor {
         self.containers.check().await
     }
 
+    async fn ready(&self) -> Result<(), ExecutorError> {
+        self.containers.ready().await
+    }
+
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError> {
         if request.image != HOST_LABEL {
             if let Some(uid) = &request.uid {

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let mut reaping = None;
     if jobs.any(|job| job.image.source() != HOST_LABEL) {
         // Before anything is written: without an engine there is no run.
-        engine.executor.check().await.map_err(|error| compose::executor_error(&error))?;
+        engine.executor.ready().await.map_err(|error| compose::executor_error(&error))?;
         let docker = compose::docker_executor(&store, &order.config)?;
         let reap = reaper::reap(docker, store.journal.clone(), engine.clock.now_ms());
         reaping = Some(tokio::spawn(reap));

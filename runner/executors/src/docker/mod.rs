@@ -3,6 +3,7 @@
 mod beside;
 mod build;
 mod fault;
+mod greeting;
 mod hardening;
 pub mod image;
 mod job;
@@ -84,6 +85,18 @@ pub struct DockerExecutor {
 /// Connects to an engine and settles on a version of its API that both speak. `host` is as in `DOCKER_HOST`; `None` is
 /// the local default socket. `ExecutorError::Environment` when it does not answer.
 pub async fn connect(host: Option<&str>) -> Result<Docker, ExecutorError> {
+    let socket = match host {
+        Some(host) => host.strip_prefix("unix://"),
+        None => Some(DEFAULT_SOCKET),
+    };
+    // The short way. Where it does not lead anywhere, the long one says why.
+    if let Some(socket) = socket
+        && let Ok(Some(spoken)) = greeting::api_version(socket).await
+    {
+        let version = if spoken < *API_DEFAULT_VERSION { &spoken } else { API_DEFAULT_VERSION };
+        return Docker::connect_with_unix(socket, ENGINE_SECONDS, version)
+            .map_err(|error| fault("speak with the engine", &error));
+    }
     let docker = match host {
         Some(host) => Docker::connect_with_host(host),
         None => Docker::connect_with_unix(DEFAULT_SOCKET, ENGINE_SECONDS, API_DEFAULT_VERSION),
@@ -510,6 +523,10 @@ impl Executor for DockerExecutor {
             .await
             .map_err(|error| fault("ask its version", &error))?;
         Ok(format!("docker {}", version.version.unwrap_or_default()))
+    }
+
+    async fn ready(&self) -> Result<(), ExecutorError> {
+        self.inner.client().await.map(drop)
     }
 
     async fn open_job(&self, request: &JobRequest) -> Result<bool, ExecutorError> {
