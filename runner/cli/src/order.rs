@@ -1,7 +1,6 @@
 //! From the command line to plans: reading files, asking git, choosing the workflows that listen.
 
 use crate::args::RunArgs;
-use crate::calls;
 use crate::catalog;
 use crate::configuration;
 use crate::error::{Class, CommandError};

@@ -23,7 +23,7 @@ impl<'a> Scope<'a> {
         let contexts = self.job_condition(self.frame(job), planned);
         let number = template.evaluate(&contexts).ok()?.to_number();
         // Between 1 and 2^32, so it fits.
-        (number >= 1.0 && number < 4_294_967_296.0).then_some(number as usize)
+        (1.0..4_294_967_296.0).contains(&number).then_some(number as usize)
     }
 
     /// The job's time limit, and the longest time from a cancellation to its end.

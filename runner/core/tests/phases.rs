@@ -144,7 +144,7 @@ impl World {
                 Effect::Record(event) => self.record(event),
                 Effect::OpenJob { job } => {
                     self.record(RunEvent::JobStarted { job: job.clone() });
-                    self.record(RunEvent::JobReady { job });
+                    self.record(RunEvent::JobReady { job, facts: Default::default() });
                 }
                 Effect::StartStep { job, step, attempt } => {
                     let name = self.name(&step);
@@ -226,7 +226,7 @@ fn a_cancelled_job_is_cleaned_up() {
     let mut world = World::new(planned("      - uses: o/post@v1\n      - run: x\n"));
     let job = JobKey::new("a", None);
     world.record(RunEvent::JobStarted { job: job.clone() });
-    world.record(RunEvent::JobReady { job: job.clone() });
+    world.record(RunEvent::JobReady { job: job.clone(), facts: Default::default() });
     let (step, attempt) = (StepPath::top(0), 1);
     world.record(RunEvent::StepIntended { job: job.clone(), step: step.clone(), attempt });
     world.record(RunEvent::CancelRequested { reason: "enough".to_owned() });
@@ -303,7 +303,10 @@ fn every_prefix_of_the_events_leads_to_the_same_end() {
             .map(|(path, step)| (path.clone(), step.attempt))
             .collect();
         if again.state.jobs.values().any(|job| job.phase == pawl_core::state::JobPhase::Opening) {
-            again.record(RunEvent::JobReady { job: JobKey::new("a", None) });
+            again.record(RunEvent::JobReady {
+                job: JobKey::new("a", None),
+                facts: Default::default(),
+            });
         }
         for (step, attempt) in open {
             let job = JobKey::new("a", None);

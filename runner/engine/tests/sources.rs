@@ -1,5 +1,7 @@
 //! The store of actions over real git: bare repositories in a temporary folder stand for the server.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 use pawl_engine::sources::{Lock, SourceError, SourceSettings, SourceTree, Sources};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -2,6 +2,7 @@
 
 use crate::args::PruneArgs;
 use crate::compose;
+use crate::configuration;
 use crate::error::CommandError;
 use crate::output::print;
 use crate::store;
@@ -11,7 +12,7 @@ use serde_json::json;
 /// Removes what is only kept to be fast: it is made or fetched again when it is needed.
 pub(crate) async fn run(args: &PruneArgs) -> Result<(), CommandError> {
     let store = store::open(&args.store)?;
-    let docker = compose::docker_executor(&store)?;
+    let docker = compose::docker_executor(&store, &configuration::load(None)?.config)?;
     let images = docker.prune_images().await;
     let images = images.map_err(|error| compose::executor_error(&error))?;
     let mut folders = Vec::new();

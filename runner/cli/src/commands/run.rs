@@ -258,7 +258,7 @@ fn facts_of(
         source: plan.source.clone().into(),
         reproduce: reproduce::command(plan),
         github: plan.github.clone(),
-        overrides: pairs("--action", &args.action)?,
+        overrides: pairs("--action", &args.source.action)?,
         ..RunFacts::default()
     })
 }

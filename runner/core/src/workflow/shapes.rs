@@ -294,7 +294,7 @@ fn exclusions(reader: &mut Reader<'_>, strategy: &Node) {
         let is_vector = |name: &&str| {
             name.eq_ignore_ascii_case(&entry.key) && !matches!(*name, "include" | "exclude")
         };
-        if !names.iter().any(|name| is_vector(name)) && !entry.key.contains("${{") {
+        if !names.iter().any(is_vector) && !entry.key.contains("${{") {
             let message = format!(
                 "Matrix exclude key '{}' does not match any key within the matrix",
                 shorten(&entry.key)

@@ -83,7 +83,7 @@ fn segments(program: &[u8]) -> Option<Vec<Segment>> {
         let length = usize::try_from(number(program, at + 32)?).ok()?;
         let is_inside = offset.checked_add(length)? <= program.len();
         let address = number(program, at + 16)?;
-        (is_inside || kind > PT_INTERP || kind < PT_LOAD).then_some(Segment {
+        (is_inside || !(PT_LOAD..=PT_INTERP).contains(&kind)).then_some(Segment {
             kind,
             offset,
             address,

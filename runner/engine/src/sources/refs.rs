@@ -31,7 +31,7 @@ pub(super) fn is_short_sha(text: &str) -> bool {
 }
 
 fn is_hex(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F'))
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Reads the lines of `git ls-remote`. A peeled tag (`^{}`) takes the place of the tag object.

@@ -274,7 +274,8 @@ mod tests {
 
     #[test]
     fn entries_are_read_with_their_kind() {
-        let listing = b"100755 blob aa\tbin/run\0120000 blob bb\tlink\0160000 commit cc\tmodule\0";
+        let listing =
+            b"100755 blob aa\tbin/run\x00120000 blob bb\tlink\x00160000 commit cc\tmodule\0";
         let expected = [
             (Kind::File { executable: true }, "aa", "bin/run"),
             (Kind::Link, "bb", "link"),

@@ -3,6 +3,7 @@
 //! Such a container is a small sandbox: the agent is its first process, so that output, stopping, command files and finding a
 //! step again after a crash are those of every other step. It has the job's workspace, network and limits, and no more rights.
 
+use super::hardening::{PIDS_LIMIT, confine};
 use super::request;
 use super::{DockerExecutor, Inner, Unreachable, build, explain, fault, gone, has_status};
 use crate::agent::WORKSPACE_PATH;
@@ -114,7 +115,7 @@ impl Inner {
         let request = self.neighbours().requests.get(&job).cloned();
         let request =
             request.ok_or_else(|| ExecutorError::Internal(format!("the job {job} is not open")))?;
-        let config = self.image_config(image).await?;
+        let config = self.image_config(image, None).await?;
         let argv = argv(command, &config, image)?;
         let sandbox = own_sandbox(uid);
         let slot = self.slot(&sandbox);
@@ -165,6 +166,7 @@ impl Inner {
     ) -> ContainerCreateBody {
         let mut body = request::container(sandbox, own, &self.settings.pawl, &self.settings.store);
         if let Some(host) = &mut body.host_config {
+            confine(host, PIDS_LIMIT, own.memory_bytes.unwrap_or(self.memory_bytes));
             // The job's own network, with its services, and nothing of its other namespaces.
             host.network_mode = Some(format!("container:{}", job.container_name()));
             let mount = bollard::models::Mount {
@@ -177,18 +179,6 @@ impl Inner {
             host.mounts.get_or_insert_default().push(mount);
         }
         body
-    }
-
-    /// The image's own settings; it is fetched when the engine does not have it.
-    async fn image_config(&self, image: &str) -> Result<ImageConfig, ExecutorError> {
-        for pulled in [false, true] {
-            match self.client().await?.inspect_image(image).await {
-                Ok(facts) => return Ok(facts.config.unwrap_or_default()),
-                Err(error) if has_status(&error, 404) && !pulled => self.pull(image).await?,
-                Err(error) => return Err(fault("look at an image", &error)),
-            }
-        }
-        Err(ExecutorError::Internal(format!("the image {image} is gone again after its pull")))
     }
 }
 

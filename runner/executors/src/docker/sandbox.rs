@@ -19,7 +19,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
-use pawl_core::container::PortMapping;
+use pawl_core::container::{Credentials, PortMapping};
 use pawl_core::ids::JobUid;
 use pawl_core::ports::{ExecutorError, JobFacts, JobRequest, ServiceLog, ServiceRequest};
 use std::collections::HashMap;
@@ -127,7 +127,9 @@ impl Inner {
         let mut body = services::body(service, ports, place)?;
         let mut words = None;
         if !service.secret_env.is_empty() {
-            let image = self.image_config(service).await?;
+            let image = request::full_image(&service.image);
+            let login = service.container.credentials.as_ref();
+            let image = self.image_config(&image, login).await?;
             words = Some(services::hide_secrets(&mut body, &image, &self.settings.pawl));
         }
         let login = service.container.credentials.as_ref();
@@ -135,17 +137,20 @@ impl Inner {
         Ok(words)
     }
 
-    async fn image_config(&self, service: &ServiceRequest) -> Result<ImageConfig, ExecutorError> {
+    /// The image's own settings; it is fetched when the engine does not have it.
+    pub(super) async fn image_config(
+        &self,
+        image: &str,
+        login: Option<&Credentials>,
+    ) -> Result<ImageConfig, ExecutorError> {
         let docker = self.client().await?;
-        let image = request::full_image(&service.image);
         for is_pulled in [false, true] {
-            match docker.inspect_image(&image).await {
+            match docker.inspect_image(image).await {
                 Ok(found) => return Ok(found.config.unwrap_or_default()),
                 Err(error) if has_status(&error, 404) && !is_pulled => {
-                    let login = service.container.credentials.as_ref();
-                    self.pulls.pull(docker, &image, login).await?;
+                    self.pulls.pull(docker, image, login).await?;
                 }
-                Err(error) => return Err(fault("look at the service's image", &error)),
+                Err(error) => return Err(fault("look at an image", &error)),
             }
         }
         Err(ExecutorError::Internal(format!("the image {image} is gone again after its pull")))
