@@ -138,28 +138,7 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         RunEvent::StepRetried { attempt, outcome, reason, not_before_ms, .. } => {
             json!({ "attempt": attempt, "outcome": outcome, "reason": reason, "not_before": rfc3339(*not_before_ms) })
         }
-        RunEvent::StepFinished {
-            attempt,
-            outcome,
-            conclusion,
-            exit_code,
-            duration_ms,
-            reason,
-            effects,
-            ..
-        } => {
-            let mut details = json!({
-                "attempt": attempt, "outcome": outcome, "conclusion": conclusion, "exit_code": exit_code,
-                "duration_ms": duration_ms, "reason": reason, "outputs": shown_outputs(&effects.outputs),
-            });
-            if !effects.report.is_null() {
-                details["report"] = effects.report.clone();
-            }
-            if !effects.summary.is_empty() {
-                details["summary"] = json!(effects.summary);
-            }
-            details
-        }
+        RunEvent::StepFinished { .. } => end_of_step(event),
         RunEvent::JobCalled { inputs, .. } => json!({ "inputs": inputs }),
         RunEvent::GroupAsked { job, request } => json!({
             "job": job, "group": request.group, "cancel_in_progress": request.cancel_in_progress,
@@ -196,6 +175,33 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
     if let Value::Object(details) = details {
         line.extend(details);
     }
+}
+
+fn end_of_step(event: &RunEvent) -> Value {
+    let RunEvent::StepFinished {
+        attempt,
+        outcome,
+        conclusion,
+        exit_code,
+        duration_ms,
+        reason,
+        effects,
+        ..
+    } = event
+    else {
+        return Value::Null;
+    };
+    let mut details = json!({
+        "attempt": attempt, "outcome": outcome, "conclusion": conclusion, "exit_code": exit_code,
+        "duration_ms": duration_ms, "reason": reason, "outputs": shown_outputs(&effects.outputs),
+    });
+    if !effects.report.is_null() {
+        details["report"] = effects.report.clone();
+    }
+    if !effects.summary.is_empty() {
+        details["summary"] = json!(effects.summary);
+    }
+    details
 }
 
 /// Outputs as they are shown: where a later step finds a secret, a reader sees the mask alone.
