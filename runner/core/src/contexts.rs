@@ -1,13 +1,15 @@
 //! The contexts that expressions see at each place of a run: `github`, `env`, `steps`, `needs` and so on.
 
 use crate::event::Conclusion;
-use crate::expr::{Condition, Contexts, Expr, Object, Status, Template, Value};
+use crate::expr::{Condition, Contexts, Expr, HashFiles, Object, Status, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Plan, PlannedJob, PlannedStep, StepKind};
+use crate::ports::JobFiles;
 use crate::state::{JobState, RunState};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Secret values by name. They exist only here, in a step's environment and in the masker; `Debug` shows names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Scope<'a> {
     pub secrets: &'a Secrets,
     /// Folder of the jobs' workspaces on the runner's host: a job that runs there sees its own in `github.workspace`.
     pub workspaces: &'a Path,
+    /// For `hashFiles`.
+    pub files: &'a dyn JobFiles,
 }
 
 /// Which steps some expressions look at. A job may have thousands of steps, so that showing all of them to each would cost
@@ -269,6 +273,7 @@ impl<'a> Scope<'a> {
             Some(parent) => self.inside(planned, job, parent)?,
         };
         contexts.status = Some(self.job_status(job, parent.as_ref(), Some(path)));
+        contexts.hash_files = Some(self.hash_files(planned, job, path));
         let step = planned.step(path).ok_or_else(|| missing(path))?;
         let mut env = env_of(&contexts);
         for (name, template) in &step.env {
@@ -276,6 +281,19 @@ impl<'a> Scope<'a> {
         }
         contexts.values.insert("env", Value::from(object(env.clone())));
         Ok((contexts, env))
+    }
+
+    /// `hashFiles` as this step asks it.
+    fn hash_files(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+        path: &StepPath,
+    ) -> Arc<HashFiles<'a>> {
+        let (files, path) = (self.files, path.clone());
+        let workspace = self.workspace_of(planned, job);
+        let key = JobKey::new(&job.id, job.instance.index);
+        Arc::new(move |arguments: &[String]| files.hash(&key, &path, arguments, &workspace))
     }
 
     /// Contexts inside a composite action.

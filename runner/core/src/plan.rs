@@ -143,7 +143,7 @@ pub enum StepKind {
         /// The script.
         script: Template,
         /// `shell:` of the step; `None` takes the job's.
-        shell: Option<String>,
+        shell: Option<Template>,
         /// `working-directory:` of the step; `None` takes the job's.
         working_directory: Option<Template>,
     },

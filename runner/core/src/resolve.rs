@@ -5,6 +5,7 @@ use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
 use crate::ports::Command;
+use crate::shells;
 use crate::state::JobState;
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
@@ -161,8 +162,10 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
             let folder =
                 folder.map_or(Ok(String::new()), |at| text("working-directory", at, &contexts))?;
             let body = text("run", script, &contexts)?;
-            let shell = shell.as_deref().or(planned.shell.as_deref());
-            (Work::Sandbox(script_command(body, shell, planned.has_container)?), folder)
+            let own = shell.as_ref().map(|shell| text("shell", shell, &contexts)).transpose()?;
+            let shell = own.filter(|shell| !shell.is_empty()).or_else(|| planned.shell.clone());
+            let command = shells::script(body, shell.as_deref(), planned.has_container);
+            (Work::Sandbox(command.map_err(|reason| error("shell", reason))?), folder)
         }
         StepKind::Builtin { action, place, with } => {
             let inputs = evaluated_inputs(with, &contexts)?;
@@ -231,32 +234,6 @@ fn timeout(step: &PlannedStep, contexts: &Contexts<'_>) -> Result<Option<u64>, E
         }
         _ => Err(error("timeout-minutes", format!("{minutes} is not a number of minutes above 0"))),
     }
-}
-
-/// GitHub's own command lines for the shells it knows; anything with `{0}` is a command line of the user's.
-fn script_command(
-    body: String,
-    shell: Option<&str>,
-    has_container: bool,
-) -> Result<Command, EvaluationError> {
-    let words =
-        |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
-    let (shells, extension) = match shell {
-        None if has_container => (vec![words("sh -e {0}")], ".sh"),
-        None => (vec![words("bash -e {0}"), words("sh -e {0}")], ".sh"),
-        Some("bash") => (vec![words("bash --noprofile --norc -e -o pipefail {0}")], ".sh"),
-        Some("sh") => (vec![words("sh -e {0}")], ".sh"),
-        Some("python") => (vec![words("python {0}"), words("python3 {0}")], ".py"),
-        Some("pwsh") => (vec![words("pwsh -command . '{0}'")], ".ps1"),
-        Some(custom) if custom.contains("{0}") => (vec![words(custom)], ".sh"),
-        Some(other) => {
-            let message = format!(
-                "'{other}' is not a shell that is known (bash, sh, python, pwsh), nor a command line with {{0}}"
-            );
-            return Err(error("shell", message));
-        }
-    };
-    Ok(Command::Script { body, extension: extension.to_owned(), shells })
 }
 
 /// The variables that GitHub gives every step.

@@ -71,6 +71,7 @@ impl World {
                 now_ms: self.state.last_ms,
                 secrets: &secrets,
                 workspaces: Path::new("/work"),
+                files: &pawl_core::ports::NoFiles,
                 max_jobs: 2,
             };
             let effects = decide(&self.state, &situation);
@@ -157,6 +158,7 @@ impl World {
             plan: &plan,
             secrets: &secrets,
             workspaces: Path::new("/work"),
+            files: &pawl_core::ports::NoFiles,
         };
         let spec = resolve::step(&scope, &key(), &StepPath::top(index)).expect("it evaluates");
         match spec.work {

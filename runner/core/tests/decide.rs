@@ -152,8 +152,13 @@ impl World {
     fn turn(&mut self) -> bool {
         let secrets = Secrets::default();
         let workspaces = std::path::Path::new("/work");
-        let situation =
-            Situation { now_ms: self.state.last_ms, secrets: &secrets, workspaces, max_jobs: 2 };
+        let situation = Situation {
+            now_ms: self.state.last_ms,
+            secrets: &secrets,
+            workspaces,
+            files: &pawl_core::ports::NoFiles,
+            max_jobs: 2,
+        };
         let effects = decide(&self.state, &situation);
         let open = self
             .state

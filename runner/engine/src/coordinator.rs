@@ -6,6 +6,7 @@ use crate::drive::{SIGNALS, Signal, StepKey, Teller};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::facts;
+use crate::hash_files::WorkspaceHashes;
 use crate::lines::{LineReader, remark};
 use crate::mask::Masker;
 use crate::scrub::Scrubber;
@@ -97,6 +98,7 @@ pub(crate) struct Coordinator<'e> {
     pub(crate) scrubber: Scrubber,
     pub(crate) facts: RunFacts,
     pub(crate) folder: RunFolder,
+    hashes: WorkspaceHashes,
     pub(crate) live: HashMap<StepKey, LiveStep>,
     pub(crate) jobs: HashMap<JobKey, LiveJob>,
     /// Signals of the loop to itself, taken in before any other.
@@ -149,6 +151,7 @@ impl<'e> Coordinator<'e> {
             state: RunState::new(),
             scrubber: Scrubber { masker, vault },
             facts: RunFacts { run: run.0.clone(), ..facts },
+            hashes: WorkspaceHashes::new(folder.jobs()),
             folder,
             live: HashMap::new(),
             jobs: HashMap::new(),
@@ -310,6 +313,7 @@ impl<'e> Coordinator<'e> {
                 now_ms: self.now(),
                 secrets: &self.secrets,
                 workspaces: self.folder.jobs(),
+                files: &self.hashes,
                 max_jobs: self.engine.limits.max_jobs,
             };
             let effects = decide(&self.state, &situation);
@@ -556,7 +560,7 @@ impl<'e> Coordinator<'e> {
 
     pub(crate) fn scope<'a>(&'a self, plan: &'a Plan) -> Scope<'a> {
         let workspaces = self.folder.jobs();
-        Scope { state: &self.state, plan, secrets: &self.secrets, workspaces }
+        Scope { state: &self.state, plan, secrets: &self.secrets, workspaces, files: &self.hashes }
     }
 
     /// Starts a task. One that panics tells `fallback`, so that nobody waits for it for ever.

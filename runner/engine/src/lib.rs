@@ -11,6 +11,7 @@ mod encodings;
 pub mod engine;
 pub mod error;
 mod facts;
+mod hash_files;
 mod inside;
 pub mod journal;
 mod lines;

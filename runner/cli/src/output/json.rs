@@ -7,6 +7,7 @@ use pawl_core::contexts::{Scope, Secrets};
 use pawl_core::event::{Recorded, RunEvent};
 use pawl_core::ids::{JobKey, StepPath};
 use pawl_core::plan::{Plan, PlannedJob};
+use pawl_core::ports::NoFiles;
 use pawl_core::resolve;
 use pawl_core::state::{JobState, RunState};
 use pawl_engine::vault::shown;
@@ -224,7 +225,7 @@ fn steps(state: &RunState, planned: &PlannedJob, job: &JobState) -> Value {
 /// What names and outputs are evaluated against. The callers give no secrets: an expression that needs one shows as it is
 /// written.
 fn scope<'a>(state: &'a RunState, plan: &'a Plan, secrets: &'a Secrets) -> Scope<'a> {
-    Scope { state, plan, secrets, workspaces: Path::new("") }
+    Scope { state, plan, secrets, workspaces: Path::new(""), files: &NoFiles }
 }
 
 /// The shown name of a job instance.

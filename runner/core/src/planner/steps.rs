@@ -51,7 +51,7 @@ fn plan_one(
     let kind = match &step.action {
         StepAction::Run { script, shell, working_directory, .. } => StepKind::Run {
             script: script.value.clone(),
-            shell: shell.as_ref().map(|shell| shell.value.clone()),
+            shell: template(shell),
             working_directory: template(working_directory),
         },
         StepAction::Uses { uses, with } => used(planner, step, uses, with, depth, budget)?,

@@ -234,7 +234,7 @@ pub enum StepAction {
         /// The script as written, for places inside it.
         node: Node,
         /// `shell:`
-        shell: Option<Spanned<String>>,
+        shell: Option<Spanned<Template>>,
         /// `working-directory:`
         working_directory: Option<Spanned<Template>>,
     },

@@ -271,9 +271,18 @@ fn run(
     surroundings: Surroundings,
 ) -> Option<StepAction> {
     let names = surroundings.names();
-    let shell = fields.get("shell").and_then(|node| reader.non_empty(node));
+    // Only inside an action may it be an expression.
+    let shell = fields.get("shell").and_then(|node| match surroundings {
+        Surroundings::Composite => reader.non_empty_template(node, names),
+        Surroundings::Job => {
+            let text = reader.non_empty(node)?;
+            Some(Spanned::new(Template::literal(&text.value), text.span))
+        }
+    });
     if let Some(shell) = &shell {
-        check_shell(reader, &Some(shell.value.clone()), shell.span);
+        if shell.value.is_literal() {
+            check_shell(reader, &Some(shell.value.source().to_owned()), shell.span);
+        }
     } else if surroundings == Surroundings::Composite {
         reader.required(fields, "shell");
     }
