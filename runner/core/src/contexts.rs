@@ -68,6 +68,9 @@ impl<'a> WantedSteps<'a> {
         step.condition.iter().flat_map(Condition::exprs).for_each(|expr| self.add(expr));
         self.add_all(step.env.values().chain(&step.name));
         self.add_all(step.continue_on_error.iter().chain(&step.timeout_minutes));
+        if let Some(cache) = &step.cache {
+            self.add_all(cache.inputs.iter().chain(&cache.outputs).chain([&cache.key]));
+        }
         match &step.kind {
             StepKind::Run { script, working_directory, .. } => {
                 self.add_all(working_directory.iter().chain([script]));

@@ -124,6 +124,18 @@ pub fn of_refusal(reason: String) -> Ending {
     }
 }
 
+/// The end of a step that was not run, because nothing that it depends on has changed: it leaves what it left before.
+pub fn of_unchanged(effects: StepEffects, warnings: Vec<String>) -> Ending {
+    Ending {
+        kind: EndKind::Success,
+        exit_code: None,
+        duration_ms: 0,
+        reason: Some("unchanged".to_owned()),
+        effects,
+        warnings,
+    }
+}
+
 /// The end of a step of which nothing is known any more.
 pub fn of_loss(reason: String) -> Ending {
     Ending { kind: EndKind::Lost, ..of_refusal(reason) }

@@ -3,7 +3,7 @@
 use crate::contexts::{EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
 use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
-use crate::plan::{Place, PlannedJob, PlannedStep, StepKind};
+use crate::plan::{Place, PlannedJob, PlannedStep, StepCache, StepKind};
 use crate::ports::Command;
 use crate::shells;
 use crate::state::JobState;
@@ -48,6 +48,19 @@ pub struct StepSpec {
     pub working_dir: String,
     /// Its time limit.
     pub timeout_ms: Option<u64>,
+    /// What it depends on, when it need not run again.
+    pub cache: Option<CacheSpec>,
+}
+
+/// What a step with a `cache-key` depends on, and what it writes.
+#[derive(Clone, PartialEq)]
+pub struct CacheSpec {
+    /// Everything that it depends on but the content of its inputs. May hold secret values.
+    pub depends_on: String,
+    /// Digest of its inputs' content.
+    pub inputs: String,
+    /// Patterns of the files that it writes.
+    pub outputs: Vec<String>,
 }
 
 /// The shown name of a job instance: `name:` evaluated, else the id with the matrix values.
@@ -175,7 +188,50 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
             return Err(error("step", format!("step {path} runs nothing itself")));
         }
     };
-    Ok(StepSpec { work, env, path: job.set_for(Some(path)).1, working_dir, timeout_ms })
+    let cache = match &step.cache {
+        None => None,
+        Some(wanted) => {
+            let own = (scope.step(planned, job, path)?.1, &working_dir);
+            Some(cache(wanted, &contexts, planned, &work, &own)?)
+        }
+    };
+    Ok(StepSpec { work, env, path: job.set_for(Some(path)).1, working_dir, timeout_ms, cache })
+}
+
+/// The step's own environment and working folder count, not what differs between two runs of the same, such as the run's name.
+fn cache(
+    wanted: &StepCache,
+    contexts: &Contexts<'_>,
+    planned: &PlannedJob,
+    work: &Work,
+    (env, folder): &(IndexMap<String, String>, &String),
+) -> Result<CacheSpec, EvaluationError> {
+    let texts = |name: &str, all: &[Template]| -> Result<Vec<String>, EvaluationError> {
+        all.iter().map(|one| text(&format!("cache-key.{name}"), one, contexts)).collect()
+    };
+    let inputs = texts("inputs", &wanted.inputs)?;
+    let digest = match (&contexts.hash_files, inputs.is_empty()) {
+        (Some(hash), false) => hash(&inputs).map_err(|why| error("cache-key.inputs", why))?,
+        _ => String::new(),
+    };
+    let mut env: Vec<(&String, &String)> = env.iter().collect();
+    env.sort();
+    let work = match work {
+        Work::Sandbox(Command::Script { body, shells, .. }) => serde_json::json!([body, shells]),
+        Work::Sandbox(Command::Argv(words) | Command::Pawl(words)) => serde_json::json!(words),
+        Work::Runner { action, inputs } => serde_json::json!([action, inputs]),
+    };
+    let depends_on = serde_json::json!({
+        "format": 1,
+        "key": text("cache-key", &wanted.key, contexts)?,
+        "work": work,
+        "env": env,
+        "folder": folder,
+        "image": text("image", &planned.image, contexts)?,
+        "inputs": inputs,
+    });
+    let outputs = texts("outputs", &wanted.outputs)?;
+    Ok(CacheSpec { depends_on: depends_on.to_string(), inputs: digest, outputs })
 }
 
 fn find<'a>(

@@ -360,6 +360,34 @@ proptest! {
     }
 
     #[test]
+    fn a_failed_job_that_is_reopened_does_what_is_left_and_nothing_else(
+        steps in jobs(),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..20),
+    ) {
+        let plan = planned(&steps);
+        let mut world = World::new(plan.clone());
+        carry_through(&mut world, &order);
+        if world.state.conclusion != Some(Conclusion::Failure) {
+            return Ok(());
+        }
+        let done = |outcome: Option<Conclusion>| {
+            matches!(outcome, Some(Conclusion::Success | Conclusion::Skipped))
+        };
+        let kept = (0..plan.jobs[0].steps.len()).take_while(|index| done(world.outcome(*index))).count();
+        let before = world.starts.clone();
+        world.append(RunEvent::RunReopened);
+        world.stopped.clear();
+        world.rest();
+        let succeed: Vec<_> = order.iter().map(|(which, _)| (*which, true)).collect();
+        carry_through(&mut world, &succeed);
+        prop_assert_eq!(world.state.conclusion, Some(Conclusion::Success), "{}", steps);
+        for index in 0..kept {
+            prop_assert_eq!(world.starts.get(&top(index)), before.get(&top(index)), "{}", steps);
+        }
+        prop_assert_eq!(&RunState::fold(&world.journal).expect("legal"), &world.state);
+    }
+
+    #[test]
     fn a_journal_cut_anywhere_folds_and_goes_on_to_an_end(
         steps in jobs(),
         order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..20),

@@ -32,6 +32,7 @@ fn step(condition: Option<&str>, children: usize) -> PlannedStep {
         continue_on_error: None,
         timeout_minutes: None,
         retry: None,
+        cache: None,
         background: false,
         kind,
         line: 1,

@@ -1,5 +1,6 @@
 //! One run's loop: take in what happened, ask core what follows, write it down durably, and only then do it.
 
+use crate::cache::Keep;
 use crate::cancel::{Asked, Cancel};
 use crate::carry::Carry;
 use crate::drive::{SIGNALS, Signal, StepKey, Teller};
@@ -73,6 +74,8 @@ pub(crate) struct LiveStep {
     /// A built-in action in this process; it has no sandbox to be stopped in.
     pub(crate) is_action: bool,
     pub(crate) task: Option<AbortHandle>,
+    /// Where to keep what it leaves, when it succeeds.
+    pub(crate) keep: Option<Keep>,
 }
 
 /// What the coordinator knows of a job under way, besides its state.
@@ -296,6 +299,10 @@ impl<'e> Coordinator<'e> {
     /// True once the run's last event is in the journal.
     pub(crate) fn is_over(&self) -> bool {
         self.state.conclusion.is_some() && self.batch.is_empty()
+    }
+
+    pub(crate) fn known(&self) -> &RunState {
+        &self.state
     }
 
     pub(crate) fn into_state(self) -> RunState {

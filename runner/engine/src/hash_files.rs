@@ -61,38 +61,57 @@ impl JobFiles for WorkspaceHashes {
 
 /// The digest in hex, or nothing when no file is meant.
 fn hash(workspace: &Path, patterns: &FilePatterns) -> Result<String, String> {
-    let root = match rustix::fs::open(workspace, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(root) => root,
-        Err(Errno::NOENT) => return Ok(String::new()),
-        Err(error) => return Err(format!("the workspace cannot be opened: {error}")),
-    };
-    let mut search = Search {
-        root,
-        patterns,
-        digest: Sha256::new(),
-        files: 0,
-        entries: 0,
-        end: Instant::now() + TIME,
-    };
-    for root in patterns.roots() {
-        search.visit(&root, &mut Vec::new())?;
-    }
-    match search.files {
+    let end = Instant::now() + TIME;
+    let mut digest = Sha256::new();
+    let found = visit(workspace, patterns, &mut |path, file| {
+        digest.update(digest_of(file, path, end)?);
+        Ok(())
+    })?;
+    match found.files {
         0 => Ok(String::new()),
-        _ => Ok(search.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+        _ => Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
     }
 }
 
-struct Search<'a> {
+/// What a search came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    /// Files that were meant.
+    pub(crate) files: usize,
+}
+
+/// What is done with each file.
+type Take<'a> = dyn FnMut(&[String], File) -> Result<(), String> + 'a;
+
+/// Opens every file that is meant, in the order in which GitHub's glob package finds them.
+pub(crate) fn visit(
+    workspace: &Path,
+    patterns: &FilePatterns,
+    take: &mut Take<'_>,
+) -> Result<Found, String> {
+    let root = match rustix::fs::open(workspace, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(root) => root,
+        Err(Errno::NOENT) => return Ok(Found { files: 0 }),
+        Err(error) => return Err(format!("the workspace cannot be opened: {error}")),
+    };
+    let mut search =
+        Search { root, patterns, take, files: 0, entries: 0, end: Instant::now() + TIME };
+    for root in patterns.roots() {
+        search.visit(&root, &mut Vec::new())?;
+    }
+    Ok(Found { files: search.files })
+}
+
+struct Search<'a, 't> {
     root: OwnedFd,
     patterns: &'a FilePatterns,
-    digest: Sha256,
+    take: &'a mut Take<'t>,
     files: usize,
     entries: usize,
     end: Instant,
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Looks at a file or folder. `above` are the folders that it is in, to notice a loop of links.
     fn visit(&mut self, path: &[String], above: &mut Vec<(u64, u64)>) -> Result<(), String> {
         self.entries += 1;
@@ -103,7 +122,7 @@ impl Search<'_> {
             ));
         }
         match self.folder(path)? {
-            None if self.patterns.takes(path) => self.take(path),
+            None if self.patterns.takes(path) => self.found(path),
             Some(folder) if self.patterns.may_hold(path) => {
                 let facts = rustix::fs::fstat(&folder).map_err(|error| fault(path, error))?;
                 let identity = (facts.st_dev, facts.st_ino);
@@ -149,7 +168,7 @@ impl Search<'_> {
         }
     }
 
-    fn take(&mut self, path: &[String]) -> Result<(), String> {
+    fn found(&mut self, path: &[String]) -> Result<(), String> {
         // Not blocking: it may be a pipe.
         let file = match self.open(path, OFlags::RDONLY | OFlags::NONBLOCK) {
             Ok(file) => File::from(file),
@@ -165,30 +184,28 @@ impl Search<'_> {
         if !facts.is_file() {
             return Err(format!("{} is not a regular file", path.join("/")));
         }
-        let digest = self.digest_of(file, path)?;
-        self.digest.update(digest);
         self.files += 1;
-        Ok(())
+        (self.take)(path, file)
     }
 
     fn is_link(&self, path: &[String]) -> bool {
         self.open(path, OFlags::PATH | OFlags::NOFOLLOW).is_ok()
     }
+}
 
-    fn digest_of(&self, mut file: File, path: &[String]) -> Result<Vec<u8>, String> {
-        let mut digest = Sha256::new();
-        let mut chunk = vec![0_u8; 256 << 10];
-        loop {
-            let count =
-                file.read(&mut chunk).map_err(|error| format!("{}: {error}", path.join("/")))?;
-            if count == 0 {
-                return Ok(digest.finalize().to_vec());
-            }
-            if Instant::now() > self.end {
-                return Err(format!("it takes longer than {} s", TIME.as_secs()));
-            }
-            digest.update(&chunk[..count]);
+fn digest_of(mut file: File, path: &[String], end: Instant) -> Result<Vec<u8>, String> {
+    let mut digest = Sha256::new();
+    let mut chunk = vec![0_u8; 256 << 10];
+    loop {
+        let count =
+            file.read(&mut chunk).map_err(|error| format!("{}: {error}", path.join("/")))?;
+        if count == 0 {
+            return Ok(digest.finalize().to_vec());
         }
+        if Instant::now() > end {
+            return Err(format!("it takes longer than {} s", TIME.as_secs()));
+        }
+        digest.update(&chunk[..count]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Coordinator, journal, recovery, object store, model registry: everything between core's decisions and the world.
 
+mod cache;
 pub mod cancel;
 mod carry;
 pub mod clock;

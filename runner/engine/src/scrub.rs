@@ -53,6 +53,7 @@ impl Scrubber {
             | RunEvent::StepStarted { .. }
             | RunEvent::JobClosed { .. }
             | RunEvent::RunResumed
+            | RunEvent::RunReopened
             | RunEvent::RunFinished { .. } => {}
         }
         Vec::new()

@@ -13,6 +13,7 @@ mod example;
 mod exit_codes;
 mod hostile_steps;
 mod inputs;
+mod keeping;
 mod limits;
 mod masks;
 mod planning;

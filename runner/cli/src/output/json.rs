@@ -79,6 +79,7 @@ fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
         | RunEvent::JobExpanded { .. }
         | RunEvent::CancelRequested { .. }
         | RunEvent::RunResumed
+        | RunEvent::RunReopened
         | RunEvent::RunFinished { .. } => None,
     }
 }
@@ -175,7 +176,8 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         | RunEvent::JobReady { .. }
         | RunEvent::StepQueued { .. }
         | RunEvent::JobClosed { .. }
-        | RunEvent::RunResumed => Value::Null,
+        | RunEvent::RunResumed
+        | RunEvent::RunReopened => Value::Null,
     };
     if let Value::Object(details) = details {
         line.extend(details);

@@ -222,6 +222,7 @@ fn run_events() -> Vec<Value> {
         ),
         kind("cancel-requested", &Place::Run, json!({ "reason": text() })),
         kind("run-resumed", &Place::Run, json!({})),
+        kind("run-reopened", &Place::Run, json!({})),
         kind(
             "run-finished",
             &Place::Run,
