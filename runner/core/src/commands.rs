@@ -214,13 +214,16 @@ pub fn parse_file(text: &str) -> Result<Vec<(String, String)>, String> {
                 let name = checked_name(&line[..at], index)?;
                 let delimiter = &line[at + 2..];
                 if delimiter.is_empty() {
-                    return Err(format!("line {}: the delimiter after << is empty", index + 1));
+                    return Err(format!(
+                        "line {}: Invalid format '{line}'. Name must not be empty and delimiter must not be empty",
+                        index + 1
+                    ));
                 }
                 entries.push((name, block(&mut lines, delimiter, index)?));
             }
             _ => {
                 return Err(format!(
-                    "line {}: neither NAME=VALUE nor NAME<<DELIMITER: {line}",
+                    "line {}: Invalid format '{line}': neither NAME=VALUE nor NAME<<DELIMITER",
                     index + 1
                 ));
             }
@@ -231,7 +234,7 @@ pub fn parse_file(text: &str) -> Result<Vec<(String, String)>, String> {
 
 fn checked_name(name: &str, index: usize) -> Result<String, String> {
     if name.is_empty() {
-        return Err(format!("line {}: the name is empty", index + 1));
+        return Err(format!("line {}: Invalid format. Name must not be empty", index + 1));
     }
     Ok(name.to_owned())
 }
@@ -248,7 +251,7 @@ fn block<'a>(
         }
         value.push(line);
     }
-    Err(format!("line {}: the delimiter {delimiter} does not come again", start + 1))
+    Err(format!("line {}: Invalid value. Matching delimiter not found '{delimiter}'", start + 1))
 }
 
 /// Reads `GITHUB_PATH`: one folder a line.
@@ -355,10 +358,16 @@ mod tests {
     #[test]
     fn bad_files_name_the_line() {
         for (text, reason) in [
-            ("ok=1\nnonsense", "line 2: neither NAME=VALUE nor NAME<<DELIMITER: nonsense"),
-            ("=1", "line 1: the name is empty"),
-            ("a<<", "line 1: the delimiter after << is empty"),
-            ("a<<E\nb", "line 1: the delimiter E does not come again"),
+            (
+                "ok=1\nnonsense",
+                "line 2: Invalid format 'nonsense': neither NAME=VALUE nor NAME<<DELIMITER",
+            ),
+            ("=1", "line 1: Invalid format. Name must not be empty"),
+            (
+                "a<<",
+                "line 1: Invalid format 'a<<'. Name must not be empty and delimiter must not be empty",
+            ),
+            ("a<<E\nb", "line 1: Invalid value. Matching delimiter not found 'E'"),
         ] {
             assert_eq!(parse_file(text), Err(reason.to_owned()));
         }

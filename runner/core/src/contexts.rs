@@ -2,15 +2,16 @@
 
 use crate::call::SecretPassing;
 use crate::event::Conclusion;
-use crate::expr::{Condition, Contexts, Expr, Object, Status, Template, Value};
+use crate::expr::{Condition, Contexts, Expr, HashFiles, Object, Status, Template, Value};
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{ForeignArgs, ForeignProgram, Plan, PlannedJob, PlannedStep, StepKind};
-use crate::ports::ContainerFacts;
+use crate::ports::{ContainerFacts, JobFiles};
 use crate::state::{JobState, RunState};
 use crate::tree::Frame;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Secret values by name. They exist only here, in a step's environment and in the masker; `Debug` shows names alone.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Scope<'a> {
     pub secrets: &'a Secrets,
     /// Folder of the jobs' workspaces on the runner's host: a job that runs there sees its own in `github.workspace`.
     pub workspaces: &'a Path,
+    /// For `hashFiles`.
+    pub files: &'a dyn JobFiles,
 }
 
 /// Which steps some expressions look at. A job may have thousands of steps, so that showing all of them to each would cost
@@ -67,6 +70,9 @@ impl<'a> WantedSteps<'a> {
         step.condition.iter().flat_map(Condition::exprs).for_each(|expr| self.add(expr));
         self.add_all(step.env.values().chain(&step.name));
         self.add_all(step.continue_on_error.iter().chain(&step.timeout_minutes));
+        if let Some(cache) = &step.cache {
+            self.add_all(cache.inputs.iter().chain(&cache.outputs).chain([&cache.key]));
+        }
         match &step.kind {
             StepKind::Run { script, working_directory, .. } => {
                 self.add_all(working_directory.iter().chain([script]));
@@ -401,6 +407,7 @@ impl<'a> Scope<'a> {
             Some(parent) => self.inside(planned, job, parent)?,
         };
         contexts.status = Some(self.job_status(job, parent.as_ref(), Some(path)));
+        contexts.hash_files = Some(self.hash_files(planned, job, path));
         let step = planned.step(path).ok_or_else(|| missing(path))?;
         let mut env = env_of(&contexts);
         for (name, template) in &step.env {
@@ -408,6 +415,19 @@ impl<'a> Scope<'a> {
         }
         contexts.values.insert("env", Value::from(object(env.clone())));
         Ok((contexts, env))
+    }
+
+    /// `hashFiles` as this step asks it.
+    fn hash_files(
+        &self,
+        planned: &PlannedJob,
+        job: &JobState,
+        path: &StepPath,
+    ) -> Arc<HashFiles<'a>> {
+        let (files, path) = (self.files, path.clone());
+        let workspace = self.workspace_of(planned, job);
+        let key = JobKey::new(&job.id, job.instance.index);
+        Arc::new(move |arguments: &[String]| files.hash(&key, &path, arguments, &workspace))
     }
 
     /// Contexts inside a composite action.

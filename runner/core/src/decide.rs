@@ -22,6 +22,8 @@ pub struct Situation<'a> {
     pub secrets: &'a Secrets,
     /// As in [`Scope`].
     pub workspaces: &'a std::path::Path,
+    /// As in [`Scope`].
+    pub files: &'a dyn crate::ports::JobFiles,
     /// Most jobs that may have a sandbox at once.
     pub max_jobs: usize,
 }
@@ -84,7 +86,8 @@ pub enum Effect {
 /// What should happen now.
 pub fn decide(state: &RunState, situation: &Situation<'_>) -> Vec<Effect> {
     let Some(plan) = &state.plan else { return Vec::new() };
-    let scope = Scope { state, plan, secrets: situation.secrets, workspaces: situation.workspaces };
+    let Situation { secrets, workspaces, files, .. } = *situation;
+    let scope = Scope { state, plan, secrets, workspaces, files };
     let mut effects = Vec::new();
     if let Some(asking) = calling::group_of_run(state, plan) {
         return asking;

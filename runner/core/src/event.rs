@@ -338,7 +338,10 @@ pub enum RunEvent {
     },
     /// A new process took the run over after the old one died.
     RunResumed,
-    /// The run is over. Always the last event.
+    /// A run that had not succeeded goes on where it failed: jobs that did not succeed, and those that need them, are to be done again
+    /// from their first step that did not.
+    RunReopened,
+    /// The run is over. The last event, unless the run is reopened.
     RunFinished {
         /// How.
         conclusion: Conclusion,

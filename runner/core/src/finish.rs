@@ -130,6 +130,18 @@ pub fn of_refusal(reason: String) -> Ending {
     }
 }
 
+/// The end of a step that was not run, because nothing that it depends on has changed: it leaves what it left before.
+pub fn of_unchanged(effects: StepEffects, warnings: Vec<String>) -> Ending {
+    Ending {
+        kind: EndKind::Success,
+        exit_code: None,
+        duration_ms: 0,
+        reason: Some("unchanged".to_owned()),
+        effects,
+        warnings,
+    }
+}
+
 /// The end of a step of which nothing is known any more.
 pub fn of_loss(reason: String) -> Ending {
     Ending { kind: EndKind::Lost, ..of_refusal(reason) }
@@ -150,10 +162,13 @@ fn take_files(files: &CommandFiles, ending: &mut Ending) {
         ending.effects.env.keys().filter(|name| is_protected_env(name)).cloned().collect();
     for name in refused {
         ending.effects.env.shift_remove(&name);
-        ending.warnings.push(format!("GITHUB_ENV may not set {name}: left out"));
+        ending
+            .warnings
+            .push(format!("Can't store {name} output parameter using '$GITHUB_ENV' command."));
     }
     ending.effects.path.extend(parse_path_file(&files.path));
     ending.effects.summary.push_str(&files.summary);
+    ending.warnings.extend(files.warnings.iter().cloned());
     if !files.report.is_empty() {
         match serde_json::from_str(&files.report) {
             Ok(report) => ending.effects.report = report,
@@ -172,10 +187,16 @@ fn merge(
     match parse_file(content) {
         Ok(entries) => target(&mut ending.effects).extend(entries),
         Err(reason) if ending.kind == EndKind::Success => {
-            ending.fail(EndKind::Failure, format!("{file}: {reason}"));
+            ending.fail(EndKind::Failure, unable(file, &reason));
         }
-        Err(reason) => ending.warnings.push(format!("{file}: {reason}")),
+        Err(reason) => ending.warnings.push(unable(file, &reason)),
     }
+}
+
+/// In the words of GitHub, with the variable that people know the file by.
+fn unable(file: &str, reason: &str) -> String {
+    let command = file.trim_start_matches("GITHUB_").to_ascii_lowercase();
+    format!("Unable to process file command '{command}' successfully. {file}: {reason}")
 }
 
 /// The event that records the end of an attempt: the end of the step, or another attempt.

@@ -290,6 +290,9 @@ pub struct PlannedStep {
     /// `retry:`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// `cache-key:`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<StepCache>,
     /// `background: true`: the steps after it do not wait for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub background: bool,
@@ -311,7 +314,7 @@ pub enum StepKind {
         /// The script.
         script: Template,
         /// `shell:` of the step; `None` takes the job's.
-        shell: Option<String>,
+        shell: Option<Template>,
         /// `working-directory:` of the step; `None` takes the job's.
         working_directory: Option<Template>,
     },
@@ -374,6 +377,17 @@ pub enum Place {
     Job,
     /// In the runner, where the credentials are.
     Runner,
+}
+
+/// When a step need not run again: nothing that it depends on has changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepCache {
+    /// A text that the step depends on besides its script, its environment and its inputs.
+    pub key: Template,
+    /// Patterns of files that it reads, as `hashFiles` has them.
+    pub inputs: Vec<Template>,
+    /// Patterns of files that it writes. They come back when it is skipped.
+    pub outputs: Vec<Template>,
 }
 
 /// When a failed step is tried again.

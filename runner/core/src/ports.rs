@@ -210,6 +210,9 @@ pub struct CommandFiles {
     pub summary: String,
     /// `PAWL_REPORT`: a built-in action's report, JSON.
     pub report: String,
+    /// What of them was not taken, for the user.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// How a step's process ended.
@@ -519,6 +522,37 @@ pub struct ActionOutcome {
 pub trait ActionRunner: Send + Sync {
     /// Runs one action. `log` gets lines while it works. Dropping the future cancels it.
     async fn run(&self, call: ActionCall, log: &(dyn Fn(String) + Send + Sync)) -> ActionOutcome;
+}
+
+// ---------------------------------------------------------------- files of jobs
+
+/// Hashes files of a job's workspace, for `hashFiles`.
+pub trait JobFiles: std::fmt::Debug + Sync {
+    /// The digest in hex, or nothing when no file is meant. Asked again by the same step, it gives the same answer. `workspace` is
+    /// the workspace's path as the workflow sees it. An error's text is for the user.
+    fn hash(
+        &self,
+        job: &crate::ids::JobKey,
+        step: &crate::ids::StepPath,
+        arguments: &[String],
+        workspace: &str,
+    ) -> Result<String, String>;
+}
+
+/// No workspace is at hand.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFiles;
+
+impl JobFiles for NoFiles {
+    fn hash(
+        &self,
+        _: &crate::ids::JobKey,
+        _: &crate::ids::StepPath,
+        _: &[String],
+        _: &str,
+    ) -> Result<String, String> {
+        Err("there is no workspace here".to_owned())
+    }
 }
 
 // ---------------------------------------------------------------- time

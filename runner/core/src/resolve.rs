@@ -8,9 +8,12 @@ use crate::container::Gpus;
 use crate::contexts::{EVENT_FILE, EvaluationError, RUNNER_TEMP, RUNNER_TOOL_CACHE, Scope, text};
 use crate::expr::{Contexts, Template, Value};
 use crate::ids::{JobKey, StepPath};
-use crate::plan::{ForeignProgram, NODE_FOLDER, PhaseAt, Place, PlannedJob, PlannedStep, StepKind};
+use crate::plan::{
+    ForeignProgram, NODE_FOLDER, PhaseAt, Place, PlannedJob, PlannedStep, StepCache, StepKind,
+};
 use crate::ports::{Command, ContainerRequest, ServiceRequest};
 use crate::sandbox;
+use crate::shells;
 use crate::state::JobState;
 use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
@@ -61,6 +64,19 @@ pub struct StepSpec {
     pub working_dir: String,
     /// Its time limit.
     pub timeout_ms: Option<u64>,
+    /// What it depends on, when it need not run again.
+    pub cache: Option<CacheSpec>,
+}
+
+/// What a step with a `cache-key` depends on, and what it writes.
+#[derive(Clone, PartialEq)]
+pub struct CacheSpec {
+    /// Everything that it depends on but the content of its inputs. May hold secret values.
+    pub depends_on: String,
+    /// Digest of its inputs' content.
+    pub inputs: String,
+    /// Patterns of the files that it writes.
+    pub outputs: Vec<String>,
 }
 
 /// The shown name of a job instance: `name:` evaluated, else the id with the matrix values. That of a called job comes after
@@ -246,9 +262,13 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
             let folder =
                 folder.map_or(Ok(String::new()), |at| text("working-directory", at, &contexts))?;
             let body = text("run", script, &contexts)?;
-            let default = Scope::default_shell(planned, &contexts)?;
-            let shell = shell.as_deref().or(default.as_deref());
-            (Work::Sandbox(script_command(body, shell, planned.has_container)?), folder)
+            let own = shell.as_ref().map(|shell| text("shell", shell, &contexts)).transpose()?;
+            let shell = match own.filter(|shell| !shell.is_empty()) {
+                Some(own) => Some(own),
+                None => Scope::default_shell(planned, &contexts)?,
+            };
+            let command = shells::script(body, shell.as_deref(), planned.has_container);
+            (Work::Sandbox(command.map_err(|reason| error("shell", reason))?), folder)
         }
         StepKind::Builtin { action, place, with } => {
             let inputs = evaluated_inputs(with, &contexts)?;
@@ -262,7 +282,50 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
             return Err(error("step", format!("step {path} runs nothing itself")));
         }
     };
-    Ok(StepSpec { work, env, path: job.set_for(Some(path)).1, working_dir, timeout_ms })
+    let cache = match &step.cache {
+        None => None,
+        Some(wanted) => {
+            let own = (scope.step(planned, job, path)?.1, &working_dir);
+            Some(cache(wanted, &contexts, planned, &work, &own)?)
+        }
+    };
+    Ok(StepSpec { work, env, path: job.set_for(Some(path)).1, working_dir, timeout_ms, cache })
+}
+
+/// The step's own environment and working folder count, not what differs between two runs of the same, such as the run's name.
+fn cache(
+    wanted: &StepCache,
+    contexts: &Contexts<'_>,
+    planned: &PlannedJob,
+    work: &Work,
+    (env, folder): &(IndexMap<String, String>, &String),
+) -> Result<CacheSpec, EvaluationError> {
+    let texts = |name: &str, all: &[Template]| -> Result<Vec<String>, EvaluationError> {
+        all.iter().map(|one| text(&format!("cache-key.{name}"), one, contexts)).collect()
+    };
+    let inputs = texts("inputs", &wanted.inputs)?;
+    let digest = match (&contexts.hash_files, inputs.is_empty()) {
+        (Some(hash), false) => hash(&inputs).map_err(|why| error("cache-key.inputs", why))?,
+        _ => String::new(),
+    };
+    let mut env: Vec<(&String, &String)> = env.iter().collect();
+    env.sort();
+    let work = match work {
+        Work::Sandbox(Command::Script { body, shells, .. }) => serde_json::json!([body, shells]),
+        Work::Sandbox(Command::Argv(words) | Command::Pawl(words)) => serde_json::json!(words),
+        Work::Runner { action, inputs } => serde_json::json!([action, inputs]),
+    };
+    let depends_on = serde_json::json!({
+        "format": 1,
+        "key": text("cache-key", &wanted.key, contexts)?,
+        "work": work,
+        "env": env,
+        "folder": folder,
+        "image": text("image", &planned.image, contexts)?,
+        "inputs": inputs,
+    });
+    let outputs = texts("outputs", &wanted.outputs)?;
+    Ok(CacheSpec { depends_on: depends_on.to_string(), inputs: digest, outputs })
 }
 
 fn find<'a>(
@@ -321,32 +384,6 @@ fn timeout(step: &PlannedStep, contexts: &Contexts<'_>) -> Result<Option<u64>, E
         }
         _ => Err(error("timeout-minutes", format!("{minutes} is not a number of minutes above 0"))),
     }
-}
-
-/// GitHub's own command lines for the shells it knows; anything with `{0}` is a command line of the user's.
-fn script_command(
-    body: String,
-    shell: Option<&str>,
-    has_container: bool,
-) -> Result<Command, EvaluationError> {
-    let words =
-        |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
-    let (shells, extension) = match shell {
-        None if has_container => (vec![words("sh -e {0}")], ".sh"),
-        None => (vec![words("bash -e {0}"), words("sh -e {0}")], ".sh"),
-        Some("bash") => (vec![words("bash --noprofile --norc -e -o pipefail {0}")], ".sh"),
-        Some("sh") => (vec![words("sh -e {0}")], ".sh"),
-        Some("python") => (vec![words("python {0}"), words("python3 {0}")], ".py"),
-        Some("pwsh") => (vec![words("pwsh -command . '{0}'")], ".ps1"),
-        Some(custom) if custom.contains("{0}") => (vec![words(custom)], ".sh"),
-        Some(other) => {
-            let message = format!(
-                "'{other}' is not a shell that is known (bash, sh, python, pwsh), nor a command line with {{0}}"
-            );
-            return Err(error("shell", message));
-        }
-    };
-    Ok(Command::Script { body, extension: extension.to_owned(), shells })
 }
 
 /// The variables that GitHub gives every step.

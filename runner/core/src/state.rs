@@ -4,6 +4,7 @@
 //! writes and for recovery alike.
 
 mod background;
+mod reopening;
 
 use crate::event::{Conclusion, Deployed, Recorded, RunEvent, StepEffects, UnixMs};
 use crate::group::GroupRequest;
@@ -409,6 +410,7 @@ impl RunState {
             _ if self.run.is_none() => Err("the run was not requested".to_owned()),
             RunEvent::RunPlanned { plan } => self.planned_now(plan),
             RunEvent::RunResumed => Ok(()),
+            RunEvent::RunReopened => self.reopened(),
             RunEvent::JobClosed { job } => self.closed(job),
             _ if self.conclusion.is_some() => Err("the run is over".to_owned()),
             RunEvent::JobExpanded { id, instances } => self.expanded(id, instances),
@@ -773,6 +775,7 @@ impl RunEvent {
             Self::JobCancelRequested { .. } => "job-cancel-requested",
             Self::CancelRequested { .. } => "cancel-requested",
             Self::RunResumed => "run-resumed",
+            Self::RunReopened => "run-reopened",
             Self::RunFinished { .. } => "run-finished",
         }
     }

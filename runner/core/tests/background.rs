@@ -71,6 +71,7 @@ impl World {
                 now_ms: self.state.last_ms,
                 secrets: &secrets,
                 workspaces: Path::new("/work"),
+                files: &pawl_core::ports::NoFiles,
                 max_jobs: 2,
             };
             let effects = decide(&self.state, &situation);
@@ -158,6 +159,7 @@ impl World {
             plan: &plan,
             secrets: &secrets,
             workspaces: Path::new("/work"),
+            files: &pawl_core::ports::NoFiles,
         };
         let spec = resolve::step(&scope, &key(), &StepPath::top(index)).expect("it evaluates");
         match spec.work {
@@ -356,6 +358,34 @@ proptest! {
         let failed = (0..plan.jobs[0].steps.len())
             .any(|index| world.outcome(index) == Some(Conclusion::Failure));
         prop_assert_eq!(world.job_conclusion() == Some(Conclusion::Failure), failed);
+    }
+
+    #[test]
+    fn a_failed_job_that_is_reopened_does_what_is_left_and_nothing_else(
+        steps in jobs(),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..20),
+    ) {
+        let plan = planned(&steps);
+        let mut world = World::new(plan.clone());
+        carry_through(&mut world, &order);
+        if world.state.conclusion != Some(Conclusion::Failure) {
+            return Ok(());
+        }
+        let done = |outcome: Option<Conclusion>| {
+            matches!(outcome, Some(Conclusion::Success | Conclusion::Skipped))
+        };
+        let kept = (0..plan.jobs[0].steps.len()).take_while(|index| done(world.outcome(*index))).count();
+        let before = world.starts.clone();
+        world.append(RunEvent::RunReopened);
+        world.stopped.clear();
+        world.rest();
+        let succeed: Vec<_> = order.iter().map(|(which, _)| (*which, true)).collect();
+        carry_through(&mut world, &succeed);
+        prop_assert_eq!(world.state.conclusion, Some(Conclusion::Success), "{}", steps);
+        for index in 0..kept {
+            prop_assert_eq!(world.starts.get(&top(index)), before.get(&top(index)), "{}", steps);
+        }
+        prop_assert_eq!(&RunState::fold(&world.journal).expect("legal"), &world.state);
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn step(condition: Option<&str>, children: usize) -> PlannedStep {
         continue_on_error: None,
         timeout_minutes: None,
         retry: None,
+        cache: None,
         background: false,
         phase: None,
         kind,
@@ -165,8 +166,13 @@ impl World {
     fn turn(&mut self) -> bool {
         let secrets = Secrets::default();
         let workspaces = std::path::Path::new("/work");
-        let situation =
-            Situation { now_ms: self.state.last_ms, secrets: &secrets, workspaces, max_jobs: 2 };
+        let situation = Situation {
+            now_ms: self.state.last_ms,
+            secrets: &secrets,
+            workspaces,
+            files: &pawl_core::ports::NoFiles,
+            max_jobs: 2,
+        };
         let effects = decide(&self.state, &situation);
         let open = self
             .state

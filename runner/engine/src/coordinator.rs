@@ -1,11 +1,13 @@
 //! One run's loop: take in what happened, ask core what follows, write it down durably, and only then do it.
 
+use crate::cache::Keep;
 use crate::cancel::{Asked, Cancel};
 use crate::carry::Carry;
 use crate::drive::{SIGNALS, Signal, StepKey, Teller};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::facts;
+use crate::hash_files::WorkspaceHashes;
 use crate::lines::{LineReader, remark};
 use crate::mask::Masker;
 use crate::scrub::Scrubber;
@@ -73,6 +75,8 @@ pub(crate) struct LiveStep {
     /// A built-in action in this process; it has no sandbox to be stopped in.
     pub(crate) is_action: bool,
     pub(crate) task: Option<AbortHandle>,
+    /// Where to keep what it leaves, when it succeeds.
+    pub(crate) keep: Option<Keep>,
 }
 
 /// What the coordinator knows of a job under way, besides its state.
@@ -96,6 +100,7 @@ pub(crate) struct Coordinator<'e> {
     pub(crate) scrubber: Scrubber,
     pub(crate) facts: RunFacts,
     pub(crate) folder: RunFolder,
+    hashes: WorkspaceHashes,
     pub(crate) live: HashMap<StepKey, LiveStep>,
     pub(crate) jobs: HashMap<JobKey, LiveJob>,
     /// Signals of the loop to itself, taken in before any other.
@@ -150,6 +155,7 @@ impl<'e> Coordinator<'e> {
             state: RunState::new(),
             scrubber: Scrubber { masker, vault },
             facts: RunFacts { run: run.0.clone(), ..facts },
+            hashes: WorkspaceHashes::new(folder.jobs()),
             folder,
             live: HashMap::new(),
             jobs: HashMap::new(),
@@ -297,6 +303,10 @@ impl<'e> Coordinator<'e> {
         self.state.conclusion.is_some() && self.batch.is_empty()
     }
 
+    pub(crate) fn known(&self) -> &RunState {
+        &self.state
+    }
+
     pub(crate) fn into_state(self) -> RunState {
         self.state
     }
@@ -312,6 +322,7 @@ impl<'e> Coordinator<'e> {
                 now_ms: self.now(),
                 secrets: &self.secrets,
                 workspaces: self.folder.jobs(),
+                files: &self.hashes,
                 max_jobs: self.engine.limits.max_jobs,
             };
             let effects = decide(&self.state, &situation);
@@ -571,7 +582,7 @@ impl<'e> Coordinator<'e> {
 
     pub(crate) fn scope<'a>(&'a self, plan: &'a Plan) -> Scope<'a> {
         let workspaces = self.folder.jobs();
-        Scope { state: &self.state, plan, secrets: &self.secrets, workspaces }
+        Scope { state: &self.state, plan, secrets: &self.secrets, workspaces, files: &self.hashes }
     }
 
     /// Starts a task. One that panics tells `fallback`, so that nobody waits for it for ever.

@@ -1,7 +1,7 @@
 //! The work that waits: each function here is a task of its own and tells the coordinator what happened.
 
 use futures_util::StreamExt;
-use pawl_core::event::Stream;
+use pawl_core::event::{StepEffects, Stream};
 use pawl_core::group::Standing;
 use pawl_core::ids::{JobKey, JobUid, StepPath, StepUid};
 use pawl_core::ports::{
@@ -62,6 +62,8 @@ pub(crate) enum Happened {
     Line { offset: u64, stream: Stream, text: String },
     /// Its process ended.
     Ended(StepExit),
+    /// It need not run: it leaves what it left in an earlier run, which is named.
+    Unchanged(Box<StepEffects>, String),
     /// A built-in action in the runner has something to say.
     Said(String),
     /// A built-in action in the runner ended.

@@ -22,9 +22,11 @@ type Pairs = Vec<(String, String)>;
 impl Coordinator<'_> {
     // ------------------------------------------------------------ jobs
 
-    /// Makes a job's sandbox, in an empty workspace.
+    /// Makes a job's sandbox, in an empty workspace unless some of its steps are over.
     pub(crate) fn open_job(&mut self, job: JobKey) {
-        self.open_job_in(job, false);
+        // A run that goes on where it failed has steps that are over before its sandbox is made.
+        let keep = self.state.jobs.get(&job).is_some_and(|state| !state.steps.is_empty());
+        self.open_job_in(job, keep);
     }
 
     /// With `keep`, the workspace stays as an earlier process left it: the sandbox that it made may hold on to it.
@@ -160,7 +162,9 @@ impl Coordinator<'_> {
             Err(reason) => self.refuse(key, reason),
             Ok(spec) => {
                 self.prepare_reader(&key, &spec);
-                self.start_work(key, spec);
+                if !self.take_unchanged(&key, &spec) {
+                    self.start_work(key, spec);
+                }
             }
         }
     }
@@ -287,6 +291,7 @@ impl Coordinator<'_> {
             is_killed: false,
             is_action: self.planned_step(key).is_some_and(is_action),
             task: None,
+            keep: None,
         };
         self.live.insert(key.clone(), live);
     }

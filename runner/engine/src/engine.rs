@@ -3,8 +3,9 @@
 use crate::cancel::Cancel;
 use crate::coordinator::Coordinator;
 use crate::error::EngineError;
+use crate::workspace::RunFolder;
 use pawl_core::contexts::Secrets;
-use pawl_core::event::{Recorded, RunEvent};
+use pawl_core::event::{Conclusion, Recorded, RunEvent};
 use pawl_core::ids::RunId;
 use pawl_core::plan::Plan;
 use pawl_core::ports::{
@@ -122,8 +123,8 @@ impl Engine {
         self.give_back(&run, outcome).await
     }
 
-    /// Goes on with a run whose process died. Only new events go to `sink`. A run that is over already gives its state
-    /// and no event.
+    /// Goes on with a run whose process died, or that failed and whose workspaces were kept. Only new events go to `sink`. Any other
+    /// run that is over gives its state and no event.
     ///
     /// # Errors
     ///
@@ -136,12 +137,20 @@ impl Engine {
     ) -> Result<RunState, EngineError> {
         let run = order.run.clone();
         let known = RunState::fold(&self.journal.load(&run, 0).await?)?;
-        if known.conclusion.is_some() {
+        if known.conclusion.is_some() && !self.can_reopen(&known) {
             return Ok(known);
         }
         self.take(&run).await?;
         let outcome = Box::pin(self.resume_leased(order, sink, cancel)).await;
         self.give_back(&run, outcome).await
+    }
+
+    /// True for a run that is over without success and whose workspaces were kept: `resume` goes on where it failed.
+    #[must_use]
+    pub fn can_reopen(&self, known: &RunState) -> bool {
+        let is_over = known.conclusion.is_some_and(|end| end != Conclusion::Success);
+        let kept = known.run.as_ref().map(|run| RunFolder::new(&self.work, run));
+        is_over && kept.is_some_and(|folder| folder.jobs().is_dir())
     }
 
     async fn take(&self, run: &RunId) -> Result<(), EngineError> {
@@ -195,7 +204,10 @@ impl Engine {
         let mut coordinator = Coordinator::new(self, &run, secrets, facts, sink, cancel)?;
         coordinator.recall(&events)?;
         if coordinator.is_over() {
-            return Ok(coordinator.into_state());
+            if !self.can_reopen(coordinator.known()) {
+                return Ok(coordinator.into_state());
+            }
+            coordinator.record(RunEvent::RunReopened)?;
         }
         coordinator.reclaim_groups().await?;
         coordinator.recover()?;

@@ -1,5 +1,6 @@
 //! Coordinator, journal, recovery, object store, model registry: everything between core's decisions and the world.
 
+mod cache;
 pub mod cancel;
 mod carry;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod engine;
 pub mod error;
 mod facts;
 mod groups;
+mod hash_files;
 mod inside;
 pub mod journal;
 mod lines;

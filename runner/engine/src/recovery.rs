@@ -118,6 +118,7 @@ impl Coordinator<'_> {
         let spec = self.spec(&key).ok();
         if let Some(spec) = &spec {
             self.prepare_reader(&key, spec);
+            self.keep_later(&key, spec);
         }
         let timeout_ms = spec.and_then(|spec| spec.timeout_ms);
         self.started(&key)?;

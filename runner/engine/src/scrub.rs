@@ -63,6 +63,7 @@ impl Scrubber {
             | RunEvent::StepStarted { .. }
             | RunEvent::JobClosed { .. }
             | RunEvent::RunResumed
+            | RunEvent::RunReopened
             | RunEvent::RunFinished { .. } => {}
         }
         Vec::new()

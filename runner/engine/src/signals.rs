@@ -85,6 +85,7 @@ impl Coordinator<'_> {
             Happened::Said(text) => text.lines().try_for_each(|line| self.said(key, line)),
             Happened::Ended(exit) => self.ended(key, &exit),
             Happened::Done(outcome) => self.done(key, *outcome),
+            Happened::Unchanged(effects, run) => self.unchanged(key, *effects, &run),
             Happened::Refused(error) => {
                 let reason = self.blame(error)?;
                 let mut ending = finish::of_refusal(reason);
@@ -210,6 +211,9 @@ impl Coordinator<'_> {
         {
             ending.kind = EndKind::Failure;
             ending.reason = Some(reason);
+        }
+        if ending.kind == EndKind::Success {
+            self.keep(key, &mut ending);
         }
         self.end_step(key, ending)
     }

@@ -304,6 +304,7 @@ pub(crate) struct Follow {
 
 /// What `Follow::next` found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and it is moved on at once")]
 pub(crate) enum Next {
     Signal(StepSignal),
     /// The agent does not know the step.

@@ -134,14 +134,16 @@ async fn resume(
 ) -> Result<(), CommandError> {
     let events = store.journal.load(&run, 0).await?;
     let known = RunState::fold(&events).map_err(CommandError::internal)?;
-    if let Some(conclusion) = known.conclusion {
-        return already_over(args, &events, &known, conclusion);
-    }
     let Some(plan) = known.plan.clone() else {
         return Err(CommandError::input(format!("run {run} was never planned"), "start it anew"));
     };
     let config = configuration::load(Some(plan.source.as_ref()))?.config;
     let (engine, faults) = compose::engine(store, limits(args, &config), &config)?;
+    if let Some(conclusion) = known.conclusion
+        && !engine.can_reopen(&known)
+    {
+        return already_over(args, &events, &known, conclusion);
+    }
     let facts = facts_of(args, &plan, &run, &crate::settings::actor(args.actor.as_deref()))?;
     let secrets = Secrets(secrets(&args.secret_file, &args.secret)?);
     let (sender, receiver) = mpsc::channel(SINK_EVENTS);

@@ -7,6 +7,7 @@ use pawl_core::contexts::{Scope, Secrets};
 use pawl_core::event::{Recorded, RunEvent};
 use pawl_core::ids::{JobKey, StepPath};
 use pawl_core::plan::{Plan, PlannedJob};
+use pawl_core::ports::NoFiles;
 use pawl_core::resolve;
 use pawl_core::state::{JobState, RunState};
 use pawl_engine::vault::shown;
@@ -82,6 +83,7 @@ fn place(event: &RunEvent) -> Option<(&JobKey, Option<&StepPath>)> {
         | RunEvent::GroupEntered { .. }
         | RunEvent::CancelRequested { .. }
         | RunEvent::RunResumed
+        | RunEvent::RunReopened
         | RunEvent::RunFinished { .. } => None,
     }
 }
@@ -170,7 +172,8 @@ fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState
         RunEvent::JobStarted { .. }
         | RunEvent::StepQueued { .. }
         | RunEvent::JobClosed { .. }
-        | RunEvent::RunResumed => Value::Null,
+        | RunEvent::RunResumed
+        | RunEvent::RunReopened => Value::Null,
     };
     if let Value::Object(details) = details {
         line.extend(details);
@@ -253,7 +256,7 @@ fn outputs_of(scope: &Scope<'_>) -> IndexMap<String, String> {
 /// What names and outputs are evaluated against. The callers give no secrets: an expression that needs one shows as it is
 /// written.
 fn scope<'a>(state: &'a RunState, plan: &'a Plan, secrets: &'a Secrets) -> Scope<'a> {
-    Scope { state, plan, secrets, workspaces: Path::new("") }
+    Scope { state, plan, secrets, workspaces: Path::new(""), files: &NoFiles }
 }
 
 /// The shown name of a job instance.

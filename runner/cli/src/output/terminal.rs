@@ -216,6 +216,7 @@ impl<W: Write + Send> Sink for TerminalSink<W> {
                 self.line(&line);
             }
             RunEvent::RunResumed => self.line("resumed"),
+            RunEvent::RunReopened => self.line("going on where it failed"),
             RunEvent::Log { job, step, text, .. } => self.log(state, job, step, text),
             RunEvent::StepAnnotated { job, annotation, .. } => {
                 let place =

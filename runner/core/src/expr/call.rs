@@ -184,7 +184,7 @@ impl Evaluator<'_> {
     }
 
     fn hash_files(&mut self, node: &Node, patterns: &[Node]) -> Result<Value, Stop> {
-        let Some(hash_files) = self.contexts.hash_files else {
+        let Some(hash_files) = self.contexts.hash_files.clone() else {
             return Err(self.unknown(node, "hashFiles()".to_owned()));
         };
         let mut texts = Vec::with_capacity(patterns.len());

@@ -4,6 +4,7 @@ use super::ast::{CompareOp, Expr, Literal, Node, NodeKind};
 use super::error::{ErrorKind, ExprError};
 use super::value::{Array, Object, Value};
 use super::{MAX_RESULT_BYTES, Names};
+use std::sync::Arc;
 
 /// How the job stands, for `success()`, `failure()` and `cancelled()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Status {
 }
 
 /// Hashes the files that match some patterns, for `hashFiles`. An error's text is for the user.
-pub type HashFiles<'a> = dyn Fn(&[String]) -> Result<String, String> + Sync + 'a;
+pub type HashFiles<'a> = dyn Fn(&[String]) -> Result<String, String> + Send + Sync + 'a;
 
 /// All that an expression can see.
 #[derive(Clone, Default)]
@@ -28,7 +29,7 @@ pub struct Contexts<'a> {
     /// How the job stands; `None` where there is no job.
     pub status: Option<Status>,
     /// How to hash files; `None` where there is no workspace.
-    pub hash_files: Option<&'a HashFiles<'a>>,
+    pub hash_files: Option<Arc<HashFiles<'a>>>,
     /// What all results may take together, in bytes as the runner counts (two a UTF-16 unit of text);
     /// `None`: [`MAX_RESULT_BYTES`].
     pub max_bytes: Option<usize>,
@@ -57,7 +58,7 @@ impl<'a> Contexts<'a> {
     /// The same with a way to hash files.
     #[must_use]
     pub fn with_hash_files(self, hash_files: &'a HashFiles<'a>) -> Self {
-        Self { hash_files: Some(hash_files), ..self }
+        Self { hash_files: Some(Arc::new(hash_files)), ..self }
     }
 
     /// The names of these contexts, and every function: for parsing something that is evaluated at once.

@@ -5,7 +5,7 @@ use super::stand_ins::{self, StandIn};
 use super::{Planner, foreign, inputs, phases, template, templates};
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::Template;
-use crate::plan::{PlannedStep, StepKind};
+use crate::plan::{Place, PlannedStep, StepCache, StepKind};
 use crate::span::Spanned;
 use crate::workflow::reader::{shorten, suggestion};
 use crate::workflow::{Argument, Step, StepAction, Uses, Workflow};
@@ -51,7 +51,7 @@ fn plan_one(
     let kind = match &step.action {
         StepAction::Run { script, shell, working_directory, .. } => StepKind::Run {
             script: script.value.clone(),
-            shell: shell.as_ref().map(|shell| shell.value.clone()),
+            shell: template(shell),
             working_directory: template(working_directory),
         },
         StepAction::Uses { uses, with } => used(planner, step, uses, with, depth, budget)?,
@@ -67,10 +67,29 @@ fn plan_one(
         continue_on_error: template(&step.continue_on_error),
         timeout_minutes: template(&step.timeout_minutes),
         retry: step.retry.clone(),
+        cache: cache(planner, step, &kind),
         background: step.background,
         phase: None,
         kind,
         line: step.span.line,
+    })
+}
+
+/// `cache-key` belongs to a step that is one process: a group could be skipped in part only.
+fn cache(planner: &mut Planner<'_>, step: &Step, kind: &StepKind) -> Option<StepCache> {
+    let cache = step.cache.as_ref()?;
+    if !matches!(kind, StepKind::Run { .. } | StepKind::Builtin { place: Place::Job, .. }) {
+        let message = "'cache-key' is not supported yet for this kind of step";
+        let help = "it belongs to a script ('run') or to a built-in action that runs in the job"
+            .to_owned();
+        planner.reporter.add(Code::NotSupported, cache.key.span, message.to_owned(), Some(help));
+        return None;
+    }
+    let values = |all: &[Spanned<Template>]| all.iter().map(|one| one.value.clone()).collect();
+    Some(StepCache {
+        key: cache.key.value.clone(),
+        inputs: values(&cache.inputs),
+        outputs: values(&cache.outputs),
     })
 }
 

@@ -368,10 +368,23 @@ pub struct Step {
     pub timeout_minutes: Option<Spanned<Template>>,
     /// `retry:`
     pub retry: Option<Retry>,
+    /// `cache-key:`
+    pub cache: Option<CacheKey>,
     /// `background:`, and every step of a `parallel:` group.
     pub background: bool,
     /// What it does.
     pub action: StepAction,
+}
+
+/// `cache-key:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheKey {
+    /// `key`, or the text that stands alone.
+    pub key: Spanned<Template>,
+    /// `inputs`
+    pub inputs: Vec<Spanned<Template>>,
+    /// `outputs`
+    pub outputs: Vec<Spanned<Template>>,
 }
 
 /// What a step does.
@@ -384,7 +397,7 @@ pub enum StepAction {
         /// The script as written, for places inside it.
         node: Node,
         /// `shell:`
-        shell: Option<Spanned<String>>,
+        shell: Option<Spanned<Template>>,
         /// `working-directory:`
         working_directory: Option<Spanned<Template>>,
     },

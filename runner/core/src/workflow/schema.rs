@@ -11,7 +11,7 @@ use super::containers::{CONTAINER_KEYS, CREDENTIAL_KEYS, GPU_KEYS, SERVICE_KEYS}
 use super::controls::CONTROL_KEYS;
 use super::environment::ENVIRONMENT_KEYS;
 use super::jobs::{DEFAULTS_KEYS, JOB_KEYS, RUN_DEFAULTS_KEYS, RUNS_ON_KEYS, STRATEGY_KEYS};
-use super::steps::{MAX_ATTEMPTS, RETRY_KEYS, SHELLS, STEP_KEYS};
+use super::steps::{CACHE_KEYS, MAX_ATTEMPTS, RETRY_KEYS, SHELLS, STEP_KEYS};
 use super::triggers::{
     CALLED_INPUT_KEYS, CALLED_INPUT_TYPES, EVENTS, Event, INPUT_KEYS, INPUT_TYPES, OUTPUT_KEYS,
     SCHEDULE_KEYS, SECRET_KEYS,
@@ -58,6 +58,7 @@ pub fn schema() -> Json {
         "job": jobs(),
         "step": step(),
         "retry": mapping(RETRY_KEYS, &["attempts"], retry),
+        "cache-key": cache_key(),
         "container": container(CONTAINER_KEYS),
         "service": container(SERVICE_KEYS),
         "list": list(),
@@ -291,6 +292,7 @@ fn step() -> Json {
         "continue-on-error" => one_of_ours("boolean"),
         "timeout-minutes" => one_of_ours("minutes"),
         "retry" => one_of_ours("retry"),
+        "cache-key" => one_of_ours("cache-key"),
         "background" => json!({ "type": "boolean" }),
         "wait" => one_of_ours("texts"),
         "wait-all" => json!({ "enum": [null, true] }),
@@ -328,6 +330,17 @@ fn only(key: &str) -> Json {
 
 fn others(allowed: &[&str]) -> Vec<&'static str> {
     STEP_KEYS.iter().copied().filter(|key| !allowed.contains(key)).collect()
+}
+
+fn cache_key() -> Json {
+    let whole = mapping(CACHE_KEYS, &[], |key| match key {
+        "key" => one_of_ours("text"),
+        _ => one_of_ours("texts"),
+    });
+    json!({
+        "description": "An unchanged step is skipped: the same script, environment, key and content of `inputs`; `outputs` come back.",
+        "anyOf": [one_of_ours("text"), whole],
+    })
 }
 
 fn retry(key: &str) -> Json {

@@ -2,7 +2,7 @@
 
 use super::availability::{self, Allowed};
 use super::controls::{self, CONTROLS};
-use super::model::{Argument, Step, StepAction, Uses};
+use super::model::{Argument, CacheKey, Step, StepAction, Uses};
 use super::reader::{Fields, Reader, scalar_text, shorten};
 use crate::diagnostic::Code;
 use crate::expr::Template;
@@ -53,6 +53,7 @@ impl Surroundings {
     }
 }
 
+pub(super) const CACHE_KEYS: &[&str] = &["key", "inputs", "outputs"];
 pub(super) const RETRY_KEYS: &[&str] = &["attempts", "backoff", "on"];
 pub(super) const STEP_KEYS: &[&str] = &[
     "id",
@@ -67,6 +68,7 @@ pub(super) const STEP_KEYS: &[&str] = &[
     "continue-on-error",
     "timeout-minutes",
     "retry",
+    "cache-key",
     "background",
     "wait",
     "wait-all",
@@ -183,6 +185,7 @@ fn bare(span: Span, action: StepAction) -> Step {
         continue_on_error: None,
         timeout_minutes: None,
         retry: None,
+        cache: None,
         background: false,
         action,
     }
@@ -205,6 +208,7 @@ fn step(
     let action = action(reader, fields, surroundings, known, own);
     let env = fields.get("env").map(|node| reader.named_texts(node, names)).unwrap_or_default();
     let retry = fields.get("retry").and_then(|node| retry(reader, node));
+    let cache = fields.get("cache-key").and_then(|node| cache_key(reader, node, names));
     let name = fields.get("name").and_then(|node| reader.template(node, names));
     let condition =
         fields.get("if").and_then(|node| reader.condition(node, surroundings.condition_names()));
@@ -221,6 +225,7 @@ fn step(
         continue_on_error,
         timeout_minutes,
         retry,
+        cache,
         background,
         ..bare(node.span, action?)
     })
@@ -320,13 +325,12 @@ fn shell(
     reader: &mut Reader<'_>,
     node: &Node,
     surroundings: Surroundings,
-) -> Option<Spanned<String>> {
+) -> Option<Spanned<Template>> {
     if node.text.contains("${{") {
-        let allowed = match surroundings {
-            Surroundings::Job => availability::JOB,
-            Surroundings::Composite => availability::COMPOSITE_STEP,
-        };
-        reader.template(node, allowed)?;
+        if surroundings == Surroundings::Composite {
+            return reader.template(node, availability::COMPOSITE_STEP);
+        }
+        reader.template(node, availability::JOB)?;
         let help = "name the shell in each step, or in 'defaults' of the job";
         reader.not_supported(node.span, "an expression in a step's 'shell'", help);
         return None;
@@ -336,7 +340,7 @@ fn shell(
     if SHELLS.contains(&shell.value.to_ascii_lowercase().as_str()) {
         shell.value.make_ascii_lowercase();
     }
-    Some(shell)
+    Some(Spanned::new(Template::literal(&shell.value), shell.span))
 }
 
 /// Shells that are named by a word.
@@ -426,6 +430,26 @@ pub(crate) fn parse_uses(text: &str) -> Result<Uses, String> {
         path: path.to_owned(),
         reference: reference.to_owned(),
     })
+}
+
+/// `cache-key: TEXT`, or `cache-key: {key: TEXT, inputs: [PATTERN], outputs: [PATTERN]}`
+fn cache_key(reader: &mut Reader<'_>, node: &Node, names: Allowed) -> Option<CacheKey> {
+    if node.kind != Kind::Map {
+        let key = reader.template(node, names)?;
+        return Some(CacheKey { key, inputs: Vec::new(), outputs: Vec::new() });
+    }
+    let fields = reader.fields(node, CACHE_KEYS)?;
+    let mut patterns = |name: &str| -> Vec<Spanned<Template>> {
+        let Some(node) = fields.get(name) else { return Vec::new() };
+        let all = if node.kind == Kind::Seq { &node.items[..] } else { std::slice::from_ref(node) };
+        all.iter().filter_map(|node| reader.non_empty_template(node, names)).collect()
+    };
+    let (inputs, outputs) = (patterns("inputs"), patterns("outputs"));
+    let key = match fields.get("key") {
+        Some(node) => reader.template(node, names)?,
+        None => Spanned::new(Template::literal(""), node.span),
+    };
+    Some(CacheKey { key, inputs, outputs })
 }
 
 /// `retry: {attempts: 3, backoff: 10s, on: [failure, timeout, lost]}`

@@ -53,6 +53,7 @@ struct Row {
 enum Head {
     Requested { workflow: String, trigger: String, actor: String },
     Finished(Conclusion),
+    Reopened,
     Other,
 }
 
@@ -187,6 +188,7 @@ fn row(recorded: &Recorded) -> Result<Row, JournalError> {
             actor: actor.clone(),
         },
         RunEvent::RunFinished { conclusion } => Head::Finished(*conclusion),
+        RunEvent::RunReopened => Head::Reopened,
         _ => Head::Other,
     };
     Ok(Row { time_ms: recorded.time_ms, json, head })
@@ -339,6 +341,11 @@ fn append(
     transaction
         .prepare_cached("UPDATE runs SET last_seq = ?2 WHERE id = ?1")?
         .execute((id, last_seq))?;
+    if rows.iter().any(|row| matches!(row.head, Head::Reopened)) {
+        transaction
+            .prepare_cached("UPDATE runs SET finished_ms = NULL, conclusion = NULL WHERE id = ?1")?
+            .execute((id,))?;
+    }
     if let Some((time_ms, conclusion)) = rows.iter().rev().find_map(Row::finished) {
         transaction
             .prepare_cached("UPDATE runs SET finished_ms = ?2, conclusion = ?3 WHERE id = ?1")?

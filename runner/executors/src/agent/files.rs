@@ -123,13 +123,20 @@ impl StepFiles {
         VARIABLES.into_iter().zip(self.paths.iter().map(PathBuf::as_path))
     }
 
-    /// What they hold; an error says what is wrong with which, for the user. Too long a summary is cut, for it only
-    /// informs; half of anything else would be wrong.
+    /// What they hold; an error says what is wrong with which, for the user. Too long a summary is left out with a warning, for it
+    /// only informs, and so is one that is no file any more; half of anything else would be wrong.
     pub(crate) fn read(&self) -> Result<CommandFiles, String> {
         let mut texts: [String; 6] = Default::default();
+        let mut warnings = Vec::new();
         for (index, (variable, path)) in self.env().enumerate() {
-            let (text, size) = read_capped(path)
-                .map_err(|error| format!("cannot read the step's {variable}: {error}"))?;
+            let (text, size) = match read_capped(path) {
+                Ok(read) => read,
+                Err(error) if index == SUMMARY => {
+                    warnings.push(format!("cannot read the step's {variable}: {error}"));
+                    continue;
+                }
+                Err(error) => return Err(format!("cannot read the step's {variable}: {error}")),
+            };
             texts[index] = text;
             if size <= FILE_LIMIT as u64 {
                 continue;
@@ -139,10 +146,15 @@ impl StepFiles {
                     "the step's {variable} holds {size} bytes, more than the {FILE_LIMIT} that are allowed"
                 ));
             }
-            texts[index].push_str(&format!("\n\n[cut: {size} bytes, {FILE_LIMIT} are allowed]\n"));
+            texts[index].clear();
+            warnings.push(format!(
+                "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of {}k, got {}k.",
+                FILE_LIMIT / 1024,
+                size / 1024
+            ));
         }
         let [output, env, path, state, summary, report] = texts;
-        Ok(CommandFiles { output, env, path, state, summary, report })
+        Ok(CommandFiles { output, env, path, state, summary, report, warnings })
     }
 
     /// Removes them.
@@ -220,15 +232,17 @@ mod tests {
     }
 
     #[test]
-    fn too_long_an_output_fails_and_too_long_a_summary_is_cut() {
+    fn too_long_an_output_fails_and_too_long_a_summary_is_left_out() {
         let (_root, _temp, files) = files();
         let long = "x".repeat(FILE_LIMIT + 1);
         std::fs::write(path(&files, "GITHUB_STEP_SUMMARY"), &long).unwrap();
-        let summary = files.read().unwrap().summary;
-        assert!(
-            summary.ends_with("[cut: 1048577 bytes, 1048576 are allowed]\n"),
-            "{}",
-            summary.len()
+        let read = files.read().unwrap();
+        assert_eq!(read.summary, "");
+        assert_eq!(
+            read.warnings,
+            [
+                "$GITHUB_STEP_SUMMARY upload aborted, supports content up to a size of 1024k, got 1024k."
+            ]
         );
         std::fs::write(path(&files, "GITHUB_OUTPUT"), &long).unwrap();
         assert_eq!(

@@ -106,6 +106,7 @@ async fn command_files_come_back_unparsed(subject: Subject) {
         state: "s=1\n".into(),
         summary: "# ü\n".into(),
         report: "{\"a\":1}".into(),
+        warnings: Vec::new(),
     };
     let body = r#"
         printf 'a=1\nb<<E F\nx\r\ny\nE F\n' >>"$GITHUB_OUTPUT"

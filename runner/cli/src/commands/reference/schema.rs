@@ -231,6 +231,7 @@ fn run_events() -> Vec<Value> {
         kind("group-entered", &Place::Run, json!({ "job": text_or_null(), "group": text() })),
         kind("cancel-requested", &Place::Run, json!({ "reason": text() })),
         kind("run-resumed", &Place::Run, json!({})),
+        kind("run-reopened", &Place::Run, json!({})),
         kind(
             "run-finished",
             &Place::Run,
