@@ -59,6 +59,11 @@ fn read_line(workspace: &Workspace, line: &str) -> Result<Line, ActionError> {
         Err(error) => return Err(error.into()),
     };
     let mut files: Vec<String> = files.into_iter().map(|file| file.path).collect();
+    // The metadata of a checkout are nothing that a step has made: only a line that names them takes them.
+    let is_metadata = |path: &str| path.split('/').any(|part| part == ".git");
+    if !is_metadata(&fixed) {
+        files.retain(|file| !is_metadata(file));
+    }
     let mut base = fixed.clone();
     if fixed != path {
         let glob = matcher(&path)?;

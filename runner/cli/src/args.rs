@@ -228,8 +228,7 @@ pub(crate) struct SourceArgs {
     /// github.server_url]
     #[arg(long, value_name = "URL")]
     pub(crate) actions_server: Option<String>,
-    /// Run `actions/checkout`, cache, upload-artifact and download-artifact from their repositories, in place of the
-    /// built-in actions that answer them
+    /// Run `actions/checkout` from its repository, in place of the built-in action that answers it
     #[arg(long)]
     pub(crate) real_actions: bool,
 }

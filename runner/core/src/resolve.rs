@@ -313,6 +313,8 @@ fn cache(
     let work = match work {
         Work::Sandbox(Command::Script { body, shells, .. }) => serde_json::json!([body, shells]),
         Work::Sandbox(Command::Argv(words) | Command::Pawl(words)) => serde_json::json!(words),
+        // Only `run:` steps and built-in actions have the key.
+        Work::Sandbox(Command::Container(_)) => serde_json::Value::Null,
         Work::Runner { action, inputs } => serde_json::json!([action, inputs]),
     };
     let depends_on = serde_json::json!({

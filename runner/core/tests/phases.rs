@@ -125,8 +125,13 @@ impl World {
 
     fn decided(state: &RunState) -> Vec<Effect> {
         let secrets = Secrets::default();
-        let situation =
-            Situation { now_ms: 1, secrets: &secrets, workspaces: Path::new("/w"), max_jobs: 2 };
+        let situation = Situation {
+            now_ms: 1,
+            secrets: &secrets,
+            workspaces: Path::new("/w"),
+            files: &pawl_core::ports::NoFiles,
+            max_jobs: 2,
+        };
         decide(state, &situation)
     }
 
@@ -260,8 +265,13 @@ fn states_go_from_program_to_program_of_the_same_step() {
     world.run(&leaving);
     let plan = world.state.plan.clone().expect("planned");
     let secrets = Secrets::default();
-    let scope =
-        Scope { state: &world.state, plan: &plan, secrets: &secrets, workspaces: Path::new("/w") };
+    let scope = Scope {
+        state: &world.state,
+        plan: &plan,
+        secrets: &secrets,
+        workspaces: Path::new("/w"),
+        files: &pawl_core::ports::NoFiles,
+    };
     let spec = |index: usize| {
         let spec = resolve::step(&scope, &JobKey::new("a", None), &StepPath::top(index));
         spec.unwrap_or_else(|error| panic!("{error}"))

@@ -150,7 +150,9 @@ impl Engine {
     pub fn can_reopen(&self, known: &RunState) -> bool {
         let is_over = known.conclusion.is_some_and(|end| end != Conclusion::Success);
         let kept = known.run.as_ref().map(|run| RunFolder::new(&self.work, run));
-        is_over && kept.is_some_and(|folder| folder.jobs().is_dir())
+        let has_calls =
+            known.plan.as_ref().is_some_and(|plan| plan.jobs.iter().any(|job| job.is_call()));
+        is_over && !has_calls && kept.is_some_and(|folder| folder.jobs().is_dir())
     }
 
     async fn take(&self, run: &RunId) -> Result<(), EngineError> {

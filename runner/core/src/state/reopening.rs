@@ -2,8 +2,9 @@
 
 use super::{JobPhase, JobState, RunState, StepPhase, is_failure, require};
 use crate::event::Conclusion;
-use crate::ids::StepPath;
+use crate::ids::{JobKey, StepPath};
 use crate::plan::{Plan, PlannedJob};
+use crate::tree::PlanPlace;
 use std::collections::{BTreeMap, HashSet};
 
 impl RunState {
@@ -12,12 +13,19 @@ impl RunState {
             self.conclusion.is_some_and(|conclusion| conclusion != Conclusion::Success);
         require(has_failed, || "the run is not over, or has succeeded".to_owned())?;
         let plan = self.plan.clone().ok_or("the run was never planned")?;
+        require(plan.jobs.iter().all(|job| !job.is_call()), || {
+            "a run that calls workflows is not taken up again".to_owned()
+        })?;
         let again = self.jobs_to_do_again(&plan);
         // A matrix that was not known then may be known this time.
-        let is_unknown = |id: &str| plan.job(id).is_some_and(|job| job.instances.is_none());
-        self.jobs.retain(|_, job| {
-            !(again.contains(&job.id) && is_unknown(&job.id) && job.instance.index.is_none())
-        });
+        for (index, planned) in plan.jobs.iter().enumerate() {
+            let is_unknown = planned.instances.is_none() && again.contains(&planned.id);
+            let place = self.jobs.get_index_of(&JobKey::new(&planned.id, None));
+            if let Some(place) = place.filter(|_| is_unknown) {
+                self.jobs.shift_remove_index(place);
+                self.unexpanded.insert(planned.id.clone(), PlanPlace::top(index));
+            }
+        }
         self.places.clear();
         for (place, job) in self.jobs.values().enumerate() {
             self.places.entry(job.id.clone()).or_default().push(place);
@@ -25,7 +33,7 @@ impl RunState {
         let needs_again =
             |job: &PlannedJob| job.needs.iter().any(|need| again.contains(need.as_str()));
         for job in self.jobs.values_mut() {
-            let Some(planned) = plan.jobs.get(job.planned) else { continue };
+            let Some(planned) = job.place.clone().job(&plan) else { continue };
             if needs_again(planned) {
                 job.reopen(planned, 0);
             } else if !job.has_succeeded() {
@@ -35,6 +43,7 @@ impl RunState {
         self.conclusion = None;
         self.cancel = None;
         self.cancel_seq = 0;
+        self.groups.clear();
         Ok(())
     }
 
@@ -74,7 +83,7 @@ impl JobState {
     /// Makes the job wait again, with its first `kept` steps over as they are.
     fn reopen(&mut self, planned: &PlannedJob, kept: usize) {
         let steps = std::mem::take(&mut self.steps);
-        *self = Self::new(&self.id, self.instance.clone(), self.planned);
+        *self = Self::new(&self.id, self.instance.clone(), self.place.clone());
         let is_kept =
             |path: &StepPath| path.0.first().is_some_and(|index| (*index as usize) < kept);
         let kept_steps: BTreeMap<_, _> = steps
