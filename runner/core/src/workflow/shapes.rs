@@ -41,9 +41,13 @@ pub(crate) fn check(reader: &mut Reader<'_>, root: &Node) {
         job(reader, Fields { node: &entry.value });
         deadlock(reader, root, &entry.value);
     }
+    // A need that names no job is told of by itself.
+    let is_job = |need: &str| jobs.iter().any(|entry| entry.key == need);
     let waits = |entry: &crate::yaml::Entry| {
-        let needs = entry.value.get("needs");
-        needs.is_some_and(|needs| !needs.text.is_empty() || !needs.items.is_empty())
+        let Some(needs) = entry.value.get("needs") else { return false };
+        let names = needs.items.iter().chain([needs]).map(|node| node.text.as_str());
+        let mut named = names.filter(|name| !name.is_empty()).peekable();
+        named.peek().is_some() && named.all(is_job)
     };
     if let Some(node) = root.get("jobs").filter(|_| !jobs.is_empty() && jobs.iter().all(waits)) {
         let message = "The workflow must contain at least one job with no dependencies.";
