@@ -39,12 +39,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Call> 
         }
         return None;
     };
-    for key in KEYS_OF_STEPS {
-        if let Some(other) = fields.entry(key) {
-            let message = format!("Unexpected value '{key}'");
-            let help = "a job with 'uses' runs another workflow and has none of its own";
-            reader.error_with_help(Code::UnknownKey, other.key_span, message, help);
-        }
+    // The first key that only one kind of job has decides which kind it is, as on GitHub.
+    let others: Vec<_> = KEYS_OF_STEPS.iter().filter_map(|key| fields.entry(key)).collect();
+    let has_steps = others.iter().any(|other| other.key_span.start < entry.key_span.start);
+    let unexpected = if has_steps { vec![entry] } else { others };
+    for other in unexpected {
+        let message = format!("Unexpected value '{}'", other.key);
+        let help = "a job with 'uses' runs another workflow and has none of its own";
+        reader.error_with_help(Code::UnknownKey, other.key_span, message, help);
     }
     let with = fields.get("with").map(|node| arguments(reader, node, availability::JOB));
     let secrets = fields.get("secrets").map(|node| secrets(reader, node));
