@@ -33,6 +33,8 @@ const PURE: &[(&str, &[&str])] = &[
         &[
             // `async-trait` and `futures-core` only describe ports; they run nothing.
             "async-trait",
+            // Problem matchers are patterns of ECMA-262; it computes and nothing else, with a limit on backtracking.
+            "fancy-regex",
             "futures-core",
             "indexmap",
             "jiff",
