@@ -286,7 +286,7 @@ mod tests {
             attempt: 1,
         };
         let own = own_sandbox(&uid);
-        assert_eq!(own.container_name(), "pawl-r-a.m1.s2-0a1");
+        assert_eq!(own.container_name(), "pawl-r-a.m1.cs2-0a1");
         assert!(is_beside(&own, &uid.job_uid()));
         assert!(!is_beside(&own, &JobUid { run, job: JobKey("a".to_owned()) }));
         assert_eq!(home_folder(Path::new("/w/jobs/a~1")), Path::new("/w/jobs/a~1.home"));

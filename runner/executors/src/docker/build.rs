@@ -212,7 +212,7 @@ mod tests {
                 (entry.path().unwrap().display().to_string(), is_link)
             })
             .collect();
-        let expected = [("Dockerfile", false), ("a/", false), ("link", true)];
+        let expected = [("Dockerfile", false), ("a", false), ("link", true)];
         assert_eq!(found, expected.map(|(name, is_link)| (name.to_owned(), is_link)));
     }
 }
