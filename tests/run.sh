@@ -18,6 +18,11 @@ stage() {
 stage 'what the tests need'
 sh runner/install-build-tools.sh
 sh runner/install-docker.sh
+# Actions in JavaScript are tested with a real Node.
+if ! command -v node >/dev/null 2>&1; then
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nodejs npm >/dev/null
+fi
 for image in tests/images/*.sh; do
     sh "$image"
 done
