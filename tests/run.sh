@@ -73,6 +73,9 @@ if [ "$(cat "$results/code")" != 0 ]; then
 fi
 
 if [ -z "${QUICK:-}" ]; then
+    stage 'fuzz targets, a minute each'
+    CARGO_TARGET_DIR=$CARGO_TARGET_DIR/fuzz sh tests/fuzz/run.sh 60 workflow plan action expression commands matcher options
+
     # With a store of its own, so that a developer's is not touched.
     stage 'quickstart, release build'
     XDG_STATE_HOME=$results/state sh runner/quickstart.sh

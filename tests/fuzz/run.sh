@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 seconds=${1:-20}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- workflow plan action expression contract csv parquet predictions model commands
+[ $# -gt 0 ] || set -- workflow plan action expression contract csv parquet predictions model commands matcher options
 
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/pawl/fuzz}
 export CARGO_TARGET_DIR
@@ -24,7 +24,12 @@ export RUSTC_BOOTSTRAP RUSTFLAGS
 # The versions that are shipped are the ones that are fuzzed.
 [ -e Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
 host=$(rustc -vV | sed -n 's/^host: //p')
-cargo build --quiet --release --target "$host" --bins
+features=--no-default-features
+for target in "$@"; do
+    case $target in contract | csv | parquet | predictions | model) features= ;; esac
+done
+# shellcheck disable=SC2086 # no word or one
+cargo build --quiet --release --target "$host" --bins $features
 
 # Whole files to start from: without one, a fuzzer hardly ever finds the way into a format.
 seed() {
@@ -36,17 +41,40 @@ seed() {
     if [ -d "seeds/$1" ]; then cp seeds/"$1"/* "$2"; fi
 }
 
-for target in "$@"; do
+# One target to its end. A crash leaves its input behind.
+fuzz() {
+    target=$1
     corpus=$CARGO_TARGET_DIR/corpus/$target
     mkdir -p "$corpus" "$CARGO_TARGET_DIR/crashes"
     seed "$target" "$corpus"
-    echo "== $target, $seconds s"
     "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-        -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 2>&1 |
-        grep -E '^(stat::number_of_executed_units|stat::peak_rss_mb|==|SUMMARY|thread|Test unit)|panicked|ERROR' || true
-    # The pipe hides the exit code; a crash leaves its input behind.
+        -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 \
+        >"$CARGO_TARGET_DIR/$target.log" 2>&1 || true
+    grep -E '^(stat::number_of_executed_units|stat::peak_rss_mb|==|SUMMARY|thread|Test unit)|panicked|ERROR' \
+        "$CARGO_TARGET_DIR/$target.log" | sed "s/^/$target: /"
+    # A target that ran nothing found nothing.
+    grep -q '^stat::number_of_executed_units: *[1-9]' "$CARGO_TARGET_DIR/$target.log" ||
+        echo "it did not run" >"$CARGO_TARGET_DIR/crashes/$target-none"
+}
+
+rm -f "$CARGO_TARGET_DIR"/crashes/*-none
+# As many at once as there are cores, at most four: each takes one and up to 2 GiB.
+lanes=$(nproc)
+[ "$lanes" -le 4 ] || lanes=4
+echo "$# targets, $seconds s each, $lanes at once"
+running=0
+for target in "$@"; do
+    fuzz "$target" &
+    running=$((running + 1))
+    if [ "$running" -eq "$lanes" ]; then
+        wait
+        running=0
+    fi
+done
+wait
+for target in "$@"; do
     if ls "$CARGO_TARGET_DIR/crashes/$target-"* >/dev/null 2>&1; then
-        echo "$0: $target crashed; its input is $CARGO_TARGET_DIR/crashes/$target-*" >&2
+        echo "$0: $target crashed: $(ls "$CARGO_TARGET_DIR/crashes/$target-"*), see $CARGO_TARGET_DIR/$target.log" >&2
         exit 1
     fi
 done
