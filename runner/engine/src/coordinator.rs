@@ -107,6 +107,8 @@ pub(crate) struct Coordinator<'e> {
     pub(crate) pending: VecDeque<Signal>,
     /// Tasks that watch claims on concurrency groups, by job; those of the run itself under `None`.
     pub(crate) claims: HashMap<Option<JobKey>, Vec<AbortHandle>>,
+    /// Ends when the claim that was decided last has been made.
+    pub(crate) claim_turn: Option<tokio::sync::oneshot::Receiver<()>>,
     pub(crate) trouble: Option<Trouble>,
     /// A second request to stop came: nothing is started any more.
     pub(crate) is_killed: bool,
@@ -161,6 +163,7 @@ impl<'e> Coordinator<'e> {
             jobs: HashMap::new(),
             pending: VecDeque::new(),
             claims: HashMap::new(),
+            claim_turn: None,
             trouble: None,
             is_killed: false,
             needs_sweep: false,

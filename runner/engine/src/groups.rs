@@ -10,6 +10,7 @@ use pawl_core::ports::{Groups, JournalError};
 use pawl_core::state::{GroupState, JobPhase};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// How often a claim is looked at: whoever waits starts this much later at most, and a cancellation comes this much later.
 const LOOK: Duration = Duration::from_millis(200);
@@ -26,7 +27,16 @@ impl Coordinator<'_> {
         let broken = Standing::Cancelled("watching its concurrency group broke off".to_owned());
         let group = request.group.clone();
         let fallback = Signal::Group { job: job.clone(), group, standing: broken };
-        let task = self.spawn(fallback, |teller| watch(groups, claimant, name, request, teller));
+        // Claims of one run are made in the order in which they were decided: the newest one waits, those between are cancelled.
+        let (turn_done, next_turn) = oneshot::channel();
+        let turn = self.claim_turn.replace(next_turn);
+        let task = self.spawn(fallback, |teller| async move {
+            if let Some(turn) = turn {
+                // An error is the end of the one before, too: it was dropped.
+                let _ = turn.await;
+            }
+            watch(groups, claimant, name, request, teller, turn_done).await;
+        });
         self.claims.entry(job).or_default().push(task);
     }
 
@@ -152,21 +162,25 @@ impl Coordinator<'_> {
     }
 }
 
-/// Claims, and tells each change until the claim is cancelled. Whoever does not care any more drops this.
+/// Claims, and tells each change until the claim is cancelled. Whoever does not care any more drops this. `turn_done` is dropped
+/// with the first answer, so that the next claim of this run may be made.
 async fn watch(
     groups: Arc<dyn Groups>,
     claimant: Claimant,
     name: String,
     request: GroupRequest,
     teller: Teller,
+    turn_done: oneshot::Sender<()>,
 ) {
     let mut last = None;
     let mut failures = 0;
+    let mut turn_done = Some(turn_done);
     loop {
         let asked = match last {
             None => groups.claim(&claimant, &name, &request).await,
             Some(_) => groups.standing(&claimant, &name).await,
         };
+        drop(turn_done.take());
         let standing = settled(asked, &mut failures);
         if let Some(standing) = standing.filter(|standing| last.as_ref() != Some(standing)) {
             let (job, group) = (claimant.job.clone(), request.group.clone());
