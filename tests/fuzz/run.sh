@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 seconds=${1:-20}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- workflow plan action expression contract csv parquet predictions model commands matcher options
+[ $# -gt 0 ] || set -- workflow plan action expression contract csv parquet predictions model commands env_file matcher options lock
 
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/pawl/fuzz}
 export CARGO_TARGET_DIR
@@ -22,7 +22,7 @@ RUSTFLAGS="--cfg fuzzing -Zsanitizer=address -Cdebug-assertions -Coverflow-check
 export RUSTC_BOOTSTRAP RUSTFLAGS
 
 # The versions that are shipped are the ones that are fuzzed.
-[ -e Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
+[ Cargo.lock -nt ../../Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
 host=$(rustc -vV | sed -n 's/^host: //p')
 features=--no-default-features
 for target in "$@"; do
@@ -34,7 +34,7 @@ cargo build --quiet --release --target "$host" --bins $features
 # Whole files to start from: without one, a fuzzer hardly ever finds the way into a format.
 seed() {
     case $1 in
-        workflow) cp ../../workflows/*/*.yml "$2" ;;
+        workflow | plan) cp ../../workflows/*/*.yml ../corpus/sound/*.yml "$2" ;;
         contract) cp ../../workflows/*/*.odcs.yaml "$2" ;;
         csv) head -n 20 ../../workflows/visit-risk/data/*.csv >"$2/visits.csv" ;;
     esac
@@ -47,6 +47,14 @@ fuzz() {
     corpus=$CARGO_TARGET_DIR/corpus/$target
     mkdir -p "$corpus" "$CARGO_TARGET_DIR/crashes"
     seed "$target" "$corpus"
+    # What crashed it before is tried again, first.
+    for old in "$CARGO_TARGET_DIR/crashes/$target-"*; do
+        [ ! -e "$old" ] || mv "$old" "$corpus"
+    done
+    if [ -z "$(ls "$corpus")" ]; then
+        echo "it has no seeds" >"$CARGO_TARGET_DIR/crashes/$target-none"
+        return
+    fi
     "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 \
         >"$CARGO_TARGET_DIR/$target.log" 2>&1 || true

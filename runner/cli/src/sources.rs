@@ -9,13 +9,14 @@ use crate::files;
 use crate::output::print_error;
 use crate::settings::{pairs, store_folder};
 use indexmap::IndexMap;
+use pawl_core::lock::{LOCK_FILE, Lock, LockChange};
 use pawl_core::plan::NodeRuntime;
 use pawl_core::planner::{
     AbsentAction, CallName, LoadedAction, LoadedWorkflow, is_answered, missing_actions, node_wanted,
 };
 use pawl_core::workflow::{Uses, Workflow, uses_of};
 use pawl_engine::node::{NodeSettings, provide};
-use pawl_engine::sources::{LOCK_FILE, Lock, LockChange, SourceError, SourceSettings, Sources};
+use pawl_engine::sources::{SourceError, SourceSettings, Sources};
 use std::path::{Path, PathBuf};
 
 /// Where remote actions come from unless told otherwise: what `github.server_url` says, too.

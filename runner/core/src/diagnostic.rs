@@ -201,6 +201,8 @@ codes! {
     UnknownLabel => "unknown-label", Warning;
     /// A called workflow of this repository that is not at hand.
     UnresolvedCall => "unresolved-call", Warning;
+    /// A folder of this repository that a step uses and that has no action.
+    UnresolvedAction => "unresolved-action", Warning;
     /// An action without a name or a description: it runs, and nobody finds it.
     MissingMetadata => "missing-metadata", Warning;
     /// A key or event that is allowed here and does nothing.

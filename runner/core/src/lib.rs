@@ -22,6 +22,7 @@ pub mod glob;
 pub mod group;
 pub mod ids;
 mod late;
+pub mod lock;
 pub mod matcher;
 pub mod matrix;
 pub mod payload;

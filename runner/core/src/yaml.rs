@@ -11,6 +11,7 @@ use serde_yaml::granit_parser::{
     ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput,
     StructureStyle,
 };
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Largest accepted file, bytes: GitHub's limit.
@@ -22,6 +23,9 @@ pub const MAX_DEPTH: usize = 50;
 /// Most nodes in all, aliases expanded: more than any file of [`MAX_BYTES`] without aliases has use for, and small enough
 /// (about 50 MB) to be harmless.
 pub const MAX_NODES: usize = 300_000;
+
+/// Most comments right behind a bracket: each is found by reading the file once more.
+const MAX_CLOSE_COMMENTS: usize = 50;
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,19 @@ pub enum Style {
     Literal,
     /// `>`
     Folded,
+}
+
+impl Style {
+    /// Its name in GitHub's messages.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "Plain",
+            Self::SingleQuoted => "SingleQuoted",
+            Self::DoubleQuoted => "DoubleQuoted",
+            Self::Literal => "Literal",
+            Self::Folded => "Folded",
+        }
+    }
 }
 
 /// What a node is, by the YAML 1.2 core schema.
@@ -175,17 +192,44 @@ pub fn read(source: &str, reporter: &mut Reporter) -> Option<Node> {
         reporter.error(Code::YamlLimit, Span::START, message);
         return None;
     }
+    let mut text = Cow::Borrowed(source);
+    for _ in 0..MAX_CLOSE_COMMENTS {
+        let mut found = reporter.clone();
+        let fault = match document(&text, &mut found) {
+            Ok(node) => {
+                *reporter = found;
+                return node;
+            }
+            Err(fault) => fault,
+        };
+        let Some(next) = without_close_comment(&text, &fault) else {
+            reporter.add(fault.code, fault.span, fault.message, fault.help);
+            return None;
+        };
+        text = Cow::Owned(next);
+    }
+    let message = format!("more than {MAX_CLOSE_COMMENTS} comments without a blank before them");
+    reporter.error(Code::YamlLimit, Span::START, message);
+    None
+}
+
+fn document(source: &str, reporter: &mut Reporter) -> Result<Option<Node>, Fault> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     let parser = Parser::new_from_str_with_options(source, options);
-    let mut builder = Builder { source, parser, anchors: HashMap::new(), nodes: 0, reporter };
-    match builder.document() {
-        Ok(node) => node,
-        Err(fault) => {
-            builder.reporter.add(fault.code, fault.span, fault.message, fault.help);
-            None
-        }
+    Builder { source, parser, anchors: HashMap::new(), nodes: 0, reporter }.document()
+}
+
+/// The file with blanks in place of the comment at which reading ended, when it stands right behind a closing bracket as in
+/// `[one]#, two`: GitHub takes such a one. Every byte keeps its place.
+fn without_close_comment(source: &str, fault: &Fault) -> Option<String> {
+    let at = fault.span.start;
+    let is_close = source.get(..at)?.ends_with([']', '}']) && source[at..].starts_with('#');
+    if fault.code != Code::YamlSyntax || !is_close {
+        return None;
     }
+    let end = source[at..].find(['\r', '\n']).map_or(source.len(), |length| at + length);
+    Some([&source[..at], &" ".repeat(end - at), &source[end..]].concat())
 }
 
 /// What ends the reading of a file.
@@ -250,7 +294,11 @@ impl<'s> Builder<'s, '_> {
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = tag.as_deref().and_then(|tag| tag.core_suffix().map(str::to_owned));
-                (scalar(text.into_owned(), to_style(style), tag.as_deref(), span), anchor)
+                let node = scalar(text.into_owned(), to_style(style), tag.as_deref(), span);
+                if let Some(tag) = tag {
+                    self.hold_to_tag(&node, &tag)?;
+                }
+                (node, anchor)
             }
             Event::SequenceStart(style, anchor, _) => {
                 self.open(anchor);
@@ -267,6 +315,29 @@ impl<'s> Builder<'s, '_> {
             self.anchors.insert(anchor, Some(node.clone()));
         }
         Ok(node)
+    }
+
+    /// A value of another type than its own tag says, in the words of GitHub's runner, which reads no further either.
+    fn hold_to_tag(&self, node: &Node, tag: &str) -> Result<(), Fault> {
+        let span = before_properties(self.source, node.span);
+        let place = format!("on line {} and column {}", span.line, span.column);
+        let fits = match tag {
+            "null" => node.kind == Kind::Null,
+            "bool" => node.kind == Kind::Bool,
+            "int" => node.kind == Kind::Int,
+            "float" => matches!(node.kind, Kind::Int | Kind::Float),
+            _ => return Ok(()),
+        };
+        let message = if node.style != Style::Plain {
+            let style = node.style.name();
+            format!("The scalar style '{style}' {place} is not valid with the tag '{CORE}{tag}'")
+        } else if !fits {
+            format!("The value '{}' {place} is invalid for the type '{CORE}{tag}'", node.text)
+        } else {
+            return Ok(());
+        };
+        let help = Some("write the value without the tag".to_owned());
+        Err(Fault { code: Code::WrongType, span, message, help })
     }
 
     fn open(&mut self, anchor: usize) {
@@ -436,6 +507,22 @@ fn where_a_person_looks(source: &str, span: Span) -> Span {
     let start = before.rfind('\n').map_or(0, |index| index + 1);
     let indent = before[start..].len() - before[start..].trim_start().len();
     Span::at(source, start + indent)
+}
+
+/// What the tags of the core schema begin with.
+const CORE: &str = "tag:yaml.org,2002:";
+
+/// The place of the tag and the anchor before a value of the same line, or that of the value.
+fn before_properties(source: &str, span: Span) -> Span {
+    let line = source[..span.start].rfind('\n').map_or(0, |end| end + 1);
+    let mut start = span.start;
+    while let Some(word) = source[line..start].split_whitespace().next_back() {
+        if !word.starts_with(['!', '&']) {
+            break;
+        }
+        start = source[line..start].trim_end().len() + line - word.len();
+    }
+    if start == span.start { span } else { Span::between(source, start, span.end) }
 }
 
 fn measure(node: &Node) -> (usize, usize) {

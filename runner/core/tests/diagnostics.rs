@@ -1,7 +1,7 @@
 //! Every kind of diagnostic as a user sees it, one snapshot each, in `tests/snapshots/`.
 
 use indexmap::IndexMap;
-use pawl_core::check::{check, check_action, check_calls};
+use pawl_core::check::{check, check_action, check_calls, check_local_actions};
 use pawl_core::config::{Level, read};
 use pawl_core::diagnostic::{Code, Diagnostic, render};
 use pawl_core::plan::Place;
@@ -23,6 +23,7 @@ enum Look {
     Check,
     Action,
     Calls,
+    Locals,
     Plan(Box<PlanOptions>),
     /// As a project's configuration file.
     Config,
@@ -295,6 +296,12 @@ fn lint_cases() -> Vec<Case> {
             look: Look::Calls,
         },
         Case {
+            code: Code::UnresolvedAction,
+            text: "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: ./none\n"
+                .to_owned(),
+            look: Look::Locals,
+        },
+        Case {
             code: Code::MissingMetadata,
             text: "name: a\nruns: {using: node20, main: index.js}\n".to_owned(),
             look: Look::Action,
@@ -342,6 +349,10 @@ fn findings(case: &Case) -> Vec<Diagnostic> {
         Look::Check => return check("workflow.yml", &case.text),
         Look::Config => return read("workflow.yml", &case.text, Level::Project).1,
         Look::Calls => return check_calls("workflow.yml", &case.text, &|_| None),
+        Look::Locals => {
+            let workflow = parse("workflow.yml", &case.text).0.expect("it has no fault");
+            return check_local_actions(&workflow, &|_| false);
+        }
         Look::Action => return check_action("action.yml", &case.text),
         Look::Plan(options) => options,
     };

@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
-use pawl_engine::sources::{Lock, SourceError, SourceSettings, SourceTree, Sources};
+use pawl_core::lock::Lock;
+use pawl_engine::sources::{SourceError, SourceSettings, SourceTree, Sources};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

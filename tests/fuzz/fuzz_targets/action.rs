@@ -1,7 +1,8 @@
-//! `action.yml` of an action that somebody else wrote, used by a workflow.
+//! `action.yml` of an action that somebody else wrote: checked, and used by a workflow.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use pawl_core::check::check_action;
 use pawl_core::planner::{LoadedAction, PlanOptions, plan_view, plan_with_warnings};
 use pawl_core::trigger::TriggerEvent;
 use pawl_core::workflow::{Workflow, parse};
@@ -13,6 +14,10 @@ static WORKFLOW: LazyLock<Workflow> = LazyLock::new(|| {
 });
 
 fuzz_target!(|text: &str| {
+    let lines = text.split('\n').count();
+    for found in check_action("a/action.yml", text) {
+        assert!(found.line >= 1 && found.line as usize <= lines + 1 && found.column >= 1);
+    }
     let loaded = LoadedAction {
         file: "a/action.yml".to_owned(),
         text: text.to_owned(),

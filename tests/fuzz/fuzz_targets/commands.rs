@@ -1,16 +1,17 @@
-//! What a step writes: command lines, command files and path files.
+//! What a step prints: command lines, also while commands are stopped.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pawl_core::commands::{parse_file, parse_line, parse_path_file};
+use pawl_core::commands::{WorkflowCommand, parse_line};
 
 fuzz_target!(|text: &str| {
+    let mut stopped: Option<String> = None;
     for line in text.lines() {
-        drop(parse_line(line, None));
-        drop(parse_line(line, Some("word")));
+        match parse_line(line, stopped.as_deref()) {
+            Some(WorkflowCommand::Stop(word)) => stopped = Some(word),
+            Some(WorkflowCommand::Resume) => stopped = None,
+            Some(_) => assert!(stopped.is_none(), "a command while commands are stopped"),
+            None => {}
+        }
     }
-    if let Ok(entries) = parse_file(text) {
-        assert!(entries.iter().all(|(name, _)| !name.is_empty()));
-    }
-    drop(parse_path_file(text));
 });

@@ -13,6 +13,7 @@ mod concurrency;
 mod configuration;
 mod containers;
 mod corpus;
+mod decided;
 mod environments;
 mod evaluating;
 mod events;

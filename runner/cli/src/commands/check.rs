@@ -112,7 +112,14 @@ pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
         return found;
     }
     if let (Some(workflow), _) = workflow::parse(file, text) {
-        found.extend(uses(&workflow));
+        let is_told = |one: &Diagnostic| {
+            found
+                .iter()
+                .any(|told| (told.line, told.column, told.code) == (one.line, one.column, one.code))
+        };
+        let new: Vec<Diagnostic> =
+            uses(&workflow).into_iter().filter(|one| !is_told(one)).collect();
+        found.extend(new);
     }
     found
 }
@@ -121,7 +128,7 @@ pub(crate) fn checked(file: &str, text: &str) -> Vec<Diagnostic> {
 /// line of a run (images of labels, folders of actions, inputs of the dispatch) is not judged here.
 fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
     let Some(trigger) = workflow.triggers.first() else { return Vec::new() };
-    let folder = git::top(Path::new(".")).unwrap_or_else(|| ".".into());
+    let folder = top_of(&workflow.file);
     let event = TriggerEvent { name: trigger.event.clone(), ..TriggerEvent::default() };
     let options = PlanOptions {
         builtins: catalog::builtins(),
@@ -147,7 +154,10 @@ fn uses(workflow: &Workflow) -> Vec<Diagnostic> {
         (codes.contains(&diagnostic.code) || is_about_builtin) && !is_of_event
     };
     let found = plan(workflow, &event, &options).err().unwrap_or_default();
-    found.into_iter().filter(is_about_actions).collect()
+    let mut found: Vec<Diagnostic> = found.into_iter().filter(is_about_actions).collect();
+    let is_there = |uses: &str| options.actions.contains_key(uses);
+    found.extend(check::check_local_actions(workflow, &is_there));
+    found
 }
 
 fn summary(files: usize, found: &[Diagnostic]) -> String {

@@ -1,61 +1,21 @@
 //! Jobs that call a workflow of the same repository: what they hand over is held to what the called file declares.
 
 use crate::diagnostic::{Code, Diagnostic, Reporter};
-use crate::workflow::reader::{Reader, shorten};
+use crate::permissions::{Grant, Level};
+use crate::workflow::permissions;
+use crate::workflow::reader::{Fields, Reader, shorten};
 use crate::yaml::{self, Entry, Kind, Node};
 
 /// Deepest chain of calls: GitHub's limit.
 const MAX_CALLS: usize = 10;
 
-/// What a token may do: a level for every scope, or for the named ones alone.
-#[derive(Debug, Clone)]
-enum Grant {
-    All(u8),
-    Scopes(Vec<(String, u8)>),
-}
+/// Longest message: where GitHub cuts a list of permissions.
+const MAX_MESSAGE: usize = 500;
 
-const LEVELS: [&str; 3] = ["none", "read", "write"];
-
-impl Grant {
-    fn read(node: &Node) -> Option<Self> {
-        if node.kind == Kind::Map {
-            let scopes =
-                node.entries.iter().map(|entry| (entry.key.clone(), level(&entry.value.text)));
-            return Some(Self::Scopes(scopes.collect()));
-        }
-        match node.text.as_str() {
-            "read-all" => Some(Self::All(1)),
-            "write-all" => Some(Self::All(2)),
-            _ => None,
-        }
-    }
-
-    fn of(&self, scope: &str) -> u8 {
-        match self {
-            Self::All(level) => *level,
-            Self::Scopes(scopes) => {
-                scopes.iter().find(|known| known.0 == scope).map_or(0, |known| known.1)
-            }
-        }
-    }
-
-    /// The first scope in which `wanted` goes further, as `SCOPE: WANTED` and `SCOPE: ALLOWED`.
-    fn exceeded_by(&self, wanted: &Self) -> Option<(String, String)> {
-        let scopes: Vec<(String, u8)> = match wanted {
-            Self::Scopes(scopes) => scopes.clone(),
-            Self::All(level) => vec![("contents".to_owned(), *level)],
-        };
-        let show =
-            |scope: &str, level: u8| format!("{scope}: {}", LEVELS[usize::from(level.min(2))]);
-        scopes
-            .iter()
-            .find(|(scope, level)| *level > self.of(scope))
-            .map(|(scope, level)| (show(scope, *level), show(scope, self.of(scope))))
-    }
-}
-
-fn level(text: &str) -> u8 {
-    u8::from(text == "read") + 2 * u8::from(text == "write")
+/// What the `permissions` of a workflow or a job say; `None` when there are none, and then the caller's hold.
+fn grant(node: &Node) -> Option<Grant> {
+    let mut silent = Reader::new("", "");
+    permissions::read(&mut silent, Fields { node }).map(|written| Grant::of(&written.value))
 }
 
 /// What is wrong with the calls of a file. `read` gives the text of a file by its path from the repository's top.
@@ -91,8 +51,8 @@ impl<'n> Call<'n> {
     fn of(root: &Node, job: &'n Entry) -> Option<Self> {
         let uses = job.value.get("uses")?;
         let path = uses.text.strip_prefix("./").or_else(|| uses.text.strip_prefix("$/"))?;
-        let allowed = job.value.get("permissions").or_else(|| root.get("permissions"));
-        Some(Self { job, uses, path, allowed: allowed.and_then(Grant::read) })
+        let allowed = grant(&job.value).or_else(|| grant(root));
+        Some(Self { job, uses, path, allowed })
     }
 
     fn check(&self, reader: &mut Reader<'_>, read: &dyn Fn(&str) -> Option<String>) {
@@ -112,7 +72,7 @@ impl<'n> Call<'n> {
         self.inputs(reader, declared);
         self.secrets(reader, declared);
         if let Some(allowed) = &self.allowed {
-            self.permissions(reader, &called, allowed, read, 1);
+            self.permissions(reader, self, &called, allowed, read, 1);
         }
     }
 
@@ -146,7 +106,8 @@ impl<'n> Call<'n> {
 
     fn secrets(&self, reader: &mut Reader<'_>, declared: Option<&Node>) {
         let given = self.job.value.get("secrets");
-        if given.is_some_and(|node| node.text == "inherit") {
+        // `inherit`, or a fault of its own.
+        if given.is_some_and(Node::is_scalar) {
             return;
         }
         let known = declared.and_then(|node| node.get("secrets"));
@@ -166,25 +127,29 @@ impl<'n> Call<'n> {
         }
     }
 
-    /// A called workflow may not ask for more than its caller grants, on any level.
+    /// A called workflow may not ask for more than its caller grants, on any level. `called` is the file that `call` names.
     fn permissions(
         &self,
         reader: &mut Reader<'_>,
+        call: &Call<'_>,
         called: &Node,
         allowed: &Grant,
         read: &dyn Fn(&str) -> Option<String>,
         depth: usize,
     ) {
-        let whole = called.get("permissions").and_then(Grant::read);
-        if let Some((wanted, granted)) = whole.as_ref().and_then(|whole| allowed.exceeded_by(whole))
-        {
-            self.too_much(reader, &format!("The workflow '{}'", self.uses.text), &wanted, &granted);
+        let whole = grant(called);
+        let excess = whole.as_ref().map(|whole| whole.beyond(allowed)).unwrap_or_default();
+        if !excess.is_empty() {
+            let who = format!("The workflow '{}'", call.uses.text);
+            self.too_much(reader, call, &who, &excess);
             return;
         }
         for job in jobs(called) {
-            let own = job.value.get("permissions").and_then(Grant::read);
-            if let Some((wanted, granted)) = own.as_ref().and_then(|own| allowed.exceeded_by(own)) {
-                self.too_much(reader, &format!("The nested job '{}'", job.key), &wanted, &granted);
+            let own = grant(&job.value);
+            let excess = own.as_ref().map(|own| own.beyond(allowed)).unwrap_or_default();
+            if !excess.is_empty() {
+                let name = job.value.get("name").map_or(&job.key, |name| &name.text);
+                self.too_much(reader, call, &format!("The nested job '{name}'"), &excess);
                 continue;
             }
             let Some(nested) = Call::of(called, job).filter(|_| depth < MAX_CALLS) else {
@@ -195,17 +160,32 @@ impl<'n> Call<'n> {
             if let Some(root) =
                 text.and_then(|text| yaml::read(&text, &mut Reporter::new(nested.path)))
             {
-                self.permissions(reader, &root, &inner, read, depth + 1);
+                self.permissions(reader, &nested, &root, &inner, read, depth + 1);
             }
         }
     }
 
-    fn too_much(&self, reader: &mut Reader<'_>, who: &str, wanted: &str, granted: &str) {
-        let message = format!(
+    /// Told at the job of this file from which the chain of calls begins.
+    fn too_much(
+        &self,
+        reader: &mut Reader<'_>,
+        call: &Call<'_>,
+        who: &str,
+        excess: &[(String, Level, Level)],
+    ) {
+        let list = |level: fn(&(String, Level, Level)) -> Level| {
+            let each = excess.iter().map(|one| format!("{}: {}", one.0, level(one).as_str()));
+            each.collect::<Vec<String>>().join(", ")
+        };
+        let (wanted, granted) = (list(|one| one.1), list(|one| one.2));
+        let mut message = format!(
             "Error calling workflow '{}'. {who} is requesting '{wanted}', but is only allowed '{granted}'.",
-            self.uses.text
+            call.uses.text
         );
-        reader.error(Code::InvalidUses, self.job.key_span, message);
+        if message.chars().count() > MAX_MESSAGE {
+            message = message.chars().take(MAX_MESSAGE - 5).chain("[...]".chars()).collect();
+        }
+        reader.error(Code::ExcessPermission, self.job.key_span, message);
     }
 }
 
@@ -316,7 +296,7 @@ mod tests {
                 "    permissions: {contents: read, packages: write}\n    uses: ./.github/workflows/nested.yml\n"
             ),
             [
-                "3:3 Error calling workflow './.github/workflows/nested.yml'. The nested job 'greedy' is requesting 'packages: write', but is only allowed 'packages: none'."
+                "3:3 Error calling workflow './.github/workflows/wants.yml'. The nested job 'greedy' is requesting 'packages: write', but is only allowed 'packages: none'."
             ]
         );
         assert_eq!(

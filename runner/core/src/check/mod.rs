@@ -6,6 +6,7 @@ mod condition_text;
 mod constant_fault;
 mod dangerous_trigger;
 mod known_actions;
+mod missing_action;
 mod script_injection;
 mod secret_in_run;
 mod texts;
@@ -16,12 +17,13 @@ mod unreachable_job;
 
 pub use action::check_action;
 pub use calls::check_calls;
+pub use missing_action::check_local_actions;
 
 use crate::diagnostic::{Code, Diagnostic, Reporter, Severity};
 use crate::expr::{Part, Reference, Template};
 use crate::span::Span;
 use crate::workflow::reader::Reader;
-use crate::workflow::{self, Step, StepAction, Workflow};
+use crate::workflow::{self, Step, StepAction, Uses, Workflow};
 use crate::yaml::{self, Node};
 
 /// What a lint works on.
@@ -91,17 +93,36 @@ pub fn lint(workflow: &Workflow, source: &str) -> Vec<Diagnostic> {
     subject.reporter.finish()
 }
 
+fn is_github_script(uses: &Uses) -> bool {
+    matches!(uses, Uses::Remote { repository, path, .. }
+        if path.is_empty() && repository.eq_ignore_ascii_case("actions/github-script"))
+}
+
+/// The scalar that is written at a place.
+fn scalar_at(node: &Node, span: Span) -> Option<&Node> {
+    if node.is_scalar() {
+        return (node.span == span).then_some(node);
+    }
+    let children = node.items.iter().chain(node.entries.iter().map(|entry| &entry.value));
+    children.into_iter().find_map(|child| scalar_at(child, span))
+}
+
 impl<'a> Subject<'a> {
     /// The steps of all jobs.
     pub(crate) fn steps(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
         self.workflow.jobs.iter().flat_map(|job| &job.steps)
     }
 
-    /// All scripts: the parsed text and the node that it was read from.
+    /// All scripts, also those of `actions/github-script`: the parsed text and the node that it was read from.
     pub(crate) fn scripts(&self) -> Vec<(&'a Template, &'a Node)> {
         self.steps()
             .filter_map(|step| match &step.action {
                 StepAction::Run { script, node, .. } => Some((&script.value, node)),
+                StepAction::Uses { uses, with } if is_github_script(&uses.value) => {
+                    let (_, script) =
+                        with.iter().find(|(name, _)| name.eq_ignore_ascii_case("script"))?;
+                    Some((&script.value.value, scalar_at(self.root, script.value.span)?))
+                }
                 _ => None,
             })
             .collect()

@@ -25,9 +25,21 @@ pub(crate) fn container(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<C
     }
     let inner = reader.fields(node, CONTAINER_KEYS)?;
     let (env, settings) = parts(reader, inner, Role::Job);
-    let image = reader.required(inner, "image")?;
-    let image = reader.non_empty_template(image, availability::JOB)?;
+    let image = image(reader, inner, CONTAINER_KEYS)?;
     Some(Container { image, env, settings })
+}
+
+/// The image of a container, which must be named. A key that is unknown may be its misspelt name, and is told of by itself.
+fn image(reader: &mut Reader<'_>, inner: Fields<'_>, known: &[&str]) -> Option<Spanned<Template>> {
+    match inner.get("image") {
+        Some(node) => reader.non_empty_template(node, availability::JOB),
+        None if inner.knows_all(known) => {
+            let message = "Container image cannot be empty";
+            reader.error(Code::MissingKey, inner.node.span, message);
+            None
+        }
+        None => None,
+    }
 }
 
 /// An empty name means no container, as on GitHub.
@@ -39,7 +51,7 @@ fn image_alone(reader: &mut Reader<'_>, node: &Node) -> Option<Container> {
     Some(Container { image, env: Texts::new(), settings: ContainerSettings::default() })
 }
 
-/// `services:`; one whose image is empty is none, as on GitHub.
+/// `services:`; one whose image comes out empty is none, as on GitHub.
 pub(crate) fn services(reader: &mut Reader<'_>, fields: Fields<'_>) -> Vec<Service> {
     let Some(node) = fields.get("services") else { return Vec::new() };
     if node.kind == Kind::Str && node.text.contains("${{") {
@@ -64,7 +76,9 @@ pub(crate) fn services(reader: &mut Reader<'_>, fields: Fields<'_>) -> Vec<Servi
 fn service(reader: &mut Reader<'_>, entry: &Entry) -> Option<Service> {
     let id = Spanned::new(entry.key.clone(), entry.key_span);
     if entry.value.is_scalar() {
-        let container = image_alone(reader, &entry.value)?;
+        let image = reader.non_empty_template(&entry.value, availability::JOB)?;
+        let container =
+            Container { image, env: Texts::new(), settings: ContainerSettings::default() };
         return Some(Service { id, container, entrypoint: None, command: None });
     }
     let inner = reader.fields(&entry.value, SERVICE_KEYS)?;
@@ -73,8 +87,7 @@ fn service(reader: &mut Reader<'_>, entry: &Entry) -> Option<Service> {
         inner.get(key).and_then(|node| reader.template(node, availability::JOB))
     };
     let (entrypoint, command) = (text(reader, "entrypoint"), text(reader, "command"));
-    reader.required(inner, "image")?;
-    let image = text(reader, "image").filter(|image| !image.value.source().trim().is_empty())?;
+    let image = image(reader, inner, SERVICE_KEYS)?;
     Some(Service { id, container: Container { image, env, settings }, entrypoint, command })
 }
 
@@ -152,9 +165,12 @@ fn list(
 
 fn credentials(reader: &mut Reader<'_>, node: &Node) -> Option<RegistryLogin> {
     let inner = reader.fields(node, CREDENTIAL_KEYS)?;
+    if !inner.knows_all(CREDENTIAL_KEYS) {
+        return None;
+    }
     let mut text = |key| {
         let node = reader.required(inner, key)?;
-        reader.template(node, availability::RUNNER)
+        reader.non_empty_template(node, availability::CREDENTIALS)
     };
     let (username, password) = (text("username"), text("password"));
     Some(RegistryLogin { username: username?, password: password? })

@@ -24,7 +24,8 @@ pub(super) fn read(
 ) -> Option<StepAction> {
     let key = CONTROLS.iter().find(|key| fields.get(key).is_some());
     let Some((key, node)) = key.and_then(|key| Some((*key, fields.get(key)?))) else {
-        let message = "Required property is missing: run or uses";
+        let message = "There's not enough info to determine what you meant. Add one of these properties: run, shell, uses, \
+                       with, working-directory";
         let help = "a step runs a script ('run') or an action ('uses')";
         reader.error_with_help(Code::StepKind, fields.node.span, message, help);
         return None;

@@ -50,7 +50,8 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Vec<Job> {
     let mut seen: HashMap<String, &Entry> = HashMap::new();
     let entries = reader.entries(node);
     if node.kind == Kind::Map && entries.is_empty() {
-        reader.error(Code::InvalidValue, node.span, "The workflow must contain at least one job");
+        let message = "The workflow must contain at least one job with no dependencies.";
+        reader.error(Code::InvalidValue, node.span, message);
     }
     for entry in entries {
         reader.id(&entry.key, entry.key_span, "job");
@@ -145,14 +146,12 @@ fn runs_on(reader: &mut Reader<'_>, node: &Node) -> RunsOn {
     let labels = match node.kind {
         Kind::Map => {
             let fields = reader.fields(node, RUNS_ON_KEYS);
-            if let Some(group) = fields.and_then(|fields| fields.entry("group")) {
-                let help = "name labels instead: they are mapped to images";
-                reader.not_supported(group.key_span, "'runs-on.group'", help);
-            }
-            match fields.and_then(|fields| fields.get("labels")) {
-                Some(labels) => label_list(reader, labels),
-                None => Vec::new(),
-            }
+            let get = |key| fields.and_then(|fields| fields.get(key));
+            let mut labels = get("labels").map(|node| label_list(reader, node)).unwrap_or_default();
+            // Machines are images here: a group is one more label, the last to be looked up.
+            let group = get("group").and_then(|node| reader.template(node, availability::JOB));
+            labels.extend(group.filter(|group| !group.value.source().is_empty()));
+            labels
         }
         _ => label_list(reader, node),
     };

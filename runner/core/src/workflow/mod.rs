@@ -11,7 +11,7 @@ mod environment;
 mod jobs;
 pub mod model;
 mod needs;
-mod permissions;
+pub(crate) mod permissions;
 pub(crate) mod reader;
 pub mod schema;
 pub(crate) mod shapes;

@@ -11,7 +11,7 @@ use crate::yaml::{Entry, Kind, Node};
 const MAX_ID: usize = 100;
 
 /// GitHub's words for `${{ }}` at a place that takes none.
-const NO_EXPRESSION: &str = "A template expression is not allowed in this context";
+pub(super) const NO_EXPRESSION: &str = "A template expression is not allowed in this context";
 
 /// Reads one file.
 pub(crate) struct Reader<'s> {
@@ -32,6 +32,11 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn entry(self, key: &str) -> Option<&'n Entry> {
         self.node.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// True when every key is among `known`.
+    pub(crate) fn knows_all(self, known: &[&str]) -> bool {
+        self.node.entries.iter().all(|entry| known.contains(&entry.key.as_str()))
     }
 }
 

@@ -24,12 +24,8 @@ const STEP_JOB_KEYS: &[&str] = &[
 ];
 /// Keys that only a job that calls a workflow has.
 const CALL_KEYS: &[&str] = &["uses", "with", "secrets"];
-pub(super) const CONTAINER_KEYS: &[&str] =
-    &["image", "options", "env", "ports", "volumes", "credentials"];
 pub(super) const CONCURRENCY_KEYS: &[&str] = &["group", "cancel-in-progress", "queue"];
 pub(super) const SNAPSHOT_KEYS: &[&str] = &["image-name", "if", "version"];
-pub(super) const SERVICE_KEYS: &[&str] =
-    &["image", "options", "env", "ports", "volumes", "credentials", "entrypoint", "command"];
 
 /// Looks at every job of a file.
 pub(crate) fn check(reader: &mut Reader<'_>, root: &Node) {
@@ -58,9 +54,7 @@ pub(crate) fn check(reader: &mut Reader<'_>, root: &Node) {
 fn job(reader: &mut Reader<'_>, fields: Fields<'_>) {
     kind(reader, fields);
     for (key, look) in [
-        ("container", container as fn(&mut Reader<'_>, &Node)),
-        ("services", services),
-        ("uses", uses),
+        ("uses", uses as fn(&mut Reader<'_>, &Node)),
         ("with", with),
         ("secrets", secrets),
         ("snapshot", snapshot),
@@ -92,73 +86,6 @@ fn kind(reader: &mut Reader<'_>, fields: Fields<'_>) {
     }
     if calls {
         reader.required(fields, "uses");
-    }
-}
-
-fn container(reader: &mut Reader<'_>, node: &Node) {
-    if node.kind == Kind::Map {
-        machine(reader, node, CONTAINER_KEYS);
-    } else if node.kind != Kind::Null {
-        reader.template(node, availability::JOB);
-    }
-}
-
-fn services(reader: &mut Reader<'_>, node: &Node) {
-    for entry in reader.open_entries(node, availability::JOB) {
-        match entry.value.kind {
-            Kind::Map => machine(reader, &entry.value, SERVICE_KEYS),
-            _ => {
-                reader.non_empty_template(&entry.value, availability::JOB);
-            }
-        }
-    }
-}
-
-/// A container of either kind.
-fn machine(reader: &mut Reader<'_>, node: &Node, keys: &[&str]) {
-    let Some(fields) = reader.fields(node, keys) else { return };
-    match fields.get("image") {
-        Some(image) => {
-            reader.non_empty_template(image, availability::JOB);
-        }
-        None => reader.error(Code::MissingKey, node.span, "Container image cannot be empty"),
-    }
-    for key in ["options", "entrypoint", "command"] {
-        if let Some(text) = fields.get(key) {
-            reader.template(text, availability::JOB);
-        }
-    }
-    for key in ["ports", "volumes"] {
-        if let Some(list) = fields.get(key) {
-            text_list(reader, list, availability::JOB);
-        }
-    }
-    if let Some(env) = fields.get("env") {
-        reader.named_texts(env, availability::RUNNER);
-    }
-    if let Some(node) = fields.get("credentials").filter(|node| !is_expression(node)) {
-        let inner = reader.fields(node, &["username", "password"]);
-        for key in ["username", "password"] {
-            if let Some(text) = inner.and_then(|inner| inner.get(key)) {
-                reader.non_empty_template(text, availability::CREDENTIALS);
-            }
-        }
-    }
-}
-
-fn is_expression(node: &Node) -> bool {
-    node.kind == Kind::Str && node.text.trim().starts_with("${{")
-}
-
-fn text_list(reader: &mut Reader<'_>, node: &Node, allowed: Allowed) {
-    if is_expression(node) {
-        reader.template(node, allowed);
-    } else if node.kind == Kind::Seq {
-        node.items.iter().for_each(|item| {
-            reader.non_empty_template(item, allowed);
-        });
-    } else {
-        reader.wrong_type(node, "a sequence of strings");
     }
 }
 

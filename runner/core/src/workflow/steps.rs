@@ -8,7 +8,7 @@ use crate::diagnostic::Code;
 use crate::expr::Template;
 use crate::plan::{Retry, RetryOn};
 use crate::span::{Span, Spanned};
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Kind, Node, Style};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 
@@ -311,14 +311,25 @@ fn run(
     }
     let length = node.text.chars().count();
     if length > MAX_SCRIPT {
-        let message = format!("the script has {length} characters, more than {MAX_SCRIPT}");
-        let help = "put it into a file of the repository and run that";
-        reader.error_with_help(Code::InvalidValue, node.span, message, help);
+        let message = format!("Exceeded max expression length {MAX_SCRIPT}");
+        let help = format!(
+            "the script has {length} characters: put it into a file of the repository and run that"
+        );
+        let span = header(reader.source, fields, node);
+        reader.error_with_help(Code::InvalidValue, span, message, help);
     }
     let working_directory =
         fields.get("working-directory").and_then(|node| reader.template(node, names));
     let script = reader.template(node, names)?;
     Some(StepAction::Run { script, node: node.clone(), shell, working_directory })
+}
+
+/// Where a script begins as GitHub counts: a block at its `|`, not at its text.
+fn header(source: &str, fields: Fields<'_>, node: &Node) -> Span {
+    let is_block = matches!(node.style, Style::Literal | Style::Folded);
+    let key = fields.entry("run").filter(|_| is_block).map(|entry| entry.key_span.end);
+    let sign = key.and_then(|end| Some(end + source.get(end..)?.find(['|', '>'])?));
+    sign.map_or(node.span, |at| Span::at(source, at))
 }
 
 fn shell(

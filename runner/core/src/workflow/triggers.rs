@@ -3,7 +3,7 @@
 use super::availability;
 use super::cron;
 use super::model::{Filter, InputDeclaration, InputType, Texts, Trigger};
-use super::reader::{Fields, Reader, shorten, suggestion};
+use super::reader::{Fields, NO_EXPRESSION, Reader, shorten, suggestion};
 use crate::diagnostic::Code;
 use crate::glob::Glob;
 use crate::span::Spanned;
@@ -176,7 +176,10 @@ fn find(reader: &mut Reader<'_>, name: &str, span: crate::span::Span) -> Option<
             near if near.starts_with("did") => near,
             _ => "see GitHub's list of events that trigger workflows".to_owned(),
         };
-        let message = format!("Unexpected value '{}'", shorten(name));
+        let message = match name.contains("${{") {
+            true => NO_EXPRESSION.to_owned(),
+            false => format!("Unexpected value '{}'", shorten(name)),
+        };
         reader.error_with_help(Code::UnknownEvent, span, message, help);
     }
     found
@@ -300,9 +303,9 @@ fn crons(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Spanned<String>> {
     let mut crons = Vec::new();
     for item in &entry.value.items {
         let Some(fields) = reader.fields(item, SCHEDULE_KEYS) else { continue };
-        if let Some(zone) = fields.entry("timezone") {
-            let help = "give the time in UTC";
-            reader.not_supported(zone.key_span, "'timezone' of a schedule", help);
+        // Whoever starts the run keeps the clock: the zone changes nothing of what runs.
+        if let Some(zone) = fields.get("timezone") {
+            reader.non_empty(zone);
         }
         let cron = reader.required(fields, "cron").and_then(|node| reader.non_empty(node));
         let Some(line) = cron else { continue };

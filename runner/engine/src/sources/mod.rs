@@ -5,14 +5,12 @@
 //! Why it is built so: `docs/design/0002-action-sources.md`.
 
 mod git;
-mod lock;
 mod refs;
 mod tree;
 
-pub use lock::{LOCK_FILE, Lock, LockChange, LockedAction};
-
 use git::{Git, GitFault, Limits};
-use refs::{Meaning, RemoteRef, is_full_sha};
+use pawl_core::lock::{LOCK_FILE, Lock, LockedAction, is_full_sha};
+use refs::{Meaning, RemoteRef};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;

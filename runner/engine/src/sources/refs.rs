@@ -1,5 +1,7 @@
 //! From what a server says of its refs to the commit that a `@REF` means. Pure.
 
+use pawl_core::lock::is_full_sha;
+
 /// One ref of a repository; for an annotated tag the commit that it points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RemoteRef {
@@ -18,11 +20,6 @@ pub(super) enum Meaning {
     Short(Option<String>),
     /// Neither; names that are close.
     Nothing(Vec<String>),
-}
-
-/// True for the 40 digits of a commit.
-pub(super) fn is_full_sha(text: &str) -> bool {
-    text.len() == 40 && is_hex(text)
 }
 
 /// True for what looks like the first digits of a commit: GitHub's own shortest has four.

@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 /// Name of the file, beside the project's workflows' own folder: at the top of the source tree.
 pub const LOCK_FILE: &str = "pawl.lock";
 
+/// True for 40 hexadecimal digits: a whole commit id, which no branch or tag can pass for.
+pub fn is_full_sha(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The only form of the file so far.
 const VERSION: u32 = 1;
 
@@ -80,7 +85,7 @@ impl Lock {
                 lock.version
             ));
         }
-        let bad = lock.actions.iter().find(|(_, entry)| !super::refs::is_full_sha(&entry.sha));
+        let bad = lock.actions.iter().find(|(_, entry)| !is_full_sha(&entry.sha));
         match bad {
             Some((name, entry)) => Err(format!("{name}: '{}' is no full commit id", entry.sha)),
             None => Ok(lock),
