@@ -273,11 +273,13 @@ fn planned(
     mut options: PlanOptions,
     sources: &mut ProjectSources,
 ) -> Result<Plan, CommandError> {
-    options.workflows = sources.workflows(&source.workflow);
+    let called = sources.workflows(&source.workflow);
+    options.workflows = called.loaded;
     let mut found = sources.actions(&source.workflow)?;
     for called in called_workflows(&options.workflows) {
         found.extend(sources.actions(&called)?);
     }
+    found.absent.extend(called.absent);
     (options.actions, options.absent, options.node) = (found.loaded, found.absent, found.node);
     let (plan, diagnostics) = plan_with_warnings(&source.workflow, event, &options);
     refuse(args, &by_file(diagnostics, source, &options))?;

@@ -11,9 +11,7 @@ use crate::settings::{pairs, store_folder};
 use indexmap::IndexMap;
 use pawl_core::lock::{LOCK_FILE, Lock, LockChange};
 use pawl_core::plan::NodeRuntime;
-use pawl_core::planner::{
-    AbsentAction, CallName, LoadedAction, LoadedWorkflow, is_answered, missing_actions, node_wanted,
-};
+use pawl_core::planner::{AbsentAction, LoadedAction, is_answered, missing_actions, node_wanted};
 use pawl_core::workflow::{Uses, Workflow, uses_of};
 use pawl_engine::node::{NodeSettings, provide};
 use pawl_engine::sources::{SourceError, SourceSettings, Sources};
@@ -203,10 +201,11 @@ impl ProjectSources {
 
     /// The workflows that this one's jobs call, and those that these call. What is not at hand is left to the planner, which says
     /// where it is wanted.
-    pub(crate) fn workflows(&mut self, workflow: &Workflow) -> IndexMap<CallName, LoadedWorkflow> {
+    pub(crate) fn workflows(&mut self, workflow: &Workflow) -> calls::FoundWorkflows {
         let project = self.project.clone();
         calls::load(workflow, &project, &mut |repository, reference| {
-            self.remote(repository, reference).ok()
+            self.remote(repository, reference)
+                .map_err(|error| AbsentAction { message: error.message, help: error.hint })
         })
     }
 

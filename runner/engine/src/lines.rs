@@ -318,6 +318,18 @@ impl LineReader {
     }
 }
 
+/// What GitHub's runner says of commands that files have taken the place of; here once a step, not once a line.
+pub(crate) fn deprecated(printed: &StepEffects) -> Vec<String> {
+    let said = |command: &str| {
+        format!(
+            "The `{command}` command is deprecated and will be disabled soon. Please upgrade to using Environment Files. For more \
+             information see: https://github.blog/changelog/2022-10-11-github-actions-deprecating-save-state-and-set-output-commands/"
+        )
+    };
+    let outputs = (!printed.outputs.is_empty()).then(|| said("set-output"));
+    outputs.into_iter().chain((!printed.state.is_empty()).then(|| said("save-state"))).collect()
+}
+
 fn disabled(command: &str) -> String {
     format!(
         "The `{command}` command is disabled. Please upgrade to using Environment Files or opt into unsecure command \

@@ -3,7 +3,7 @@
 use crate::coordinator::Coordinator;
 use crate::drive::{Happened, Signal, StepKey};
 use crate::error::EngineError;
-use crate::lines::{LineRead, Shown};
+use crate::lines::{LineRead, Shown, deprecated};
 use pawl_core::event::{Conclusion, Level, RunEvent, Stream};
 use pawl_core::finish::{self, EndKind, Ending};
 use pawl_core::ids::JobKey;
@@ -204,8 +204,10 @@ impl Coordinator<'_> {
         let Some(live) = self.live.get_mut(key) else { return Ok(()) };
         live.reader.dropped_bytes += exit.log_dropped_bytes;
         let printed = std::mem::take(&mut live.reader.printed);
+        let deprecated = deprecated(&printed);
         let refused = live.reader.refused.take();
         let mut ending = finish::of_process(exit, live.stop, printed, live.timeout_ms);
+        ending.warnings.extend(deprecated);
         if let Some(reason) = refused
             && ending.kind == EndKind::Success
         {

@@ -11,5 +11,5 @@ fuzz_target!(|text: &str| {
     }
     drop(ports(text));
     drop(volume(text));
-    drop((memory_bytes(text), cpu_millis(text), duration_nanos(text)));
+    let _ = (memory_bytes(text), cpu_millis(text), duration_nanos(text));
 });

@@ -200,3 +200,15 @@ fn a_workflow_of_another_repository_comes_from_the_folder_that_stands_for_it() {
     outcome.code(0);
     assert_eq!(lines(&outcome, "greet~0.after.end"), ["deep=true callers=."]);
 }
+
+#[test]
+fn a_workflow_that_cannot_be_fetched_is_refused_with_the_reason() {
+    let uses = "acme/flows/.github/workflows/fit.yml@v1";
+    let text = format!("on: push\njobs:\n  fit:\n    uses: {uses}\n");
+    let project = Project::new().file("ci.yml", &text);
+    let outcome = Pawl::new(&project).args(["plan", "ci.yml", "--json", "--offline"]).run();
+    let found = outcome.code(2).json();
+    let message = found["diagnostics"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with(&format!("the workflow '{uses}' is not at hand: ")), "{message}");
+    assert!(message.contains("--offline asks no server"), "{message}");
+}

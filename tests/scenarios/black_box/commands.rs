@@ -201,3 +201,26 @@ fn thousands_of_remarks_are_bounded_and_the_log_has_all() {
     );
     assert_eq!(outcome.log().len(), 3000);
 }
+
+#[test]
+fn commands_that_files_have_replaced_are_told_of_once_a_step_and_only_where_they_were_used() {
+    let outcome = run("- run: |
+    echo '::set-output name=a::1'
+    echo '::set-output name=b::2'
+    echo '::save-state name=c::3'
+- run: echo d=4 >> \"$GITHUB_OUTPUT\"");
+    outcome.code(0);
+    let said: Vec<String> = remarks(&outcome)
+        .iter()
+        .map(|remark| remark["message"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(
+        said[0].starts_with("The `set-output` command is deprecated and will be disabled soon."),
+        "{said:?}"
+    );
+    assert!(
+        said[1].starts_with("The `save-state` command is deprecated and will be disabled soon."),
+        "{said:?}"
+    );
+}

@@ -374,3 +374,48 @@ fn samples_of_events_in_the_documents_fit_their_schema() {
     }
     assert_eq!(count, 2);
 }
+
+/// Files of actions that are right and wrong; the program and the schema say the same of each.
+#[test]
+fn the_schema_of_ordinary_actions_and_check_agree() {
+    let schema = compiled(&schema("github-action"));
+    let base = json!({ "name": "a", "description": "d" });
+    let with = |runs: Value| {
+        let mut action = base.clone();
+        action["runs"] = runs;
+        action
+    };
+    let step = |step: Value| with(json!({ "using": "composite", "steps": [step] }));
+    let mut styled = with(
+        json!({ "using": "node20", "main": "index.js", "post": "end.js", "post-if": "always()" }),
+    );
+    styled["branding"] = json!({ "icon": "box", "color": "blue" });
+    styled["inputs"] =
+        json!({ "i": { "description": "x", "required": true, "default": "1", "type": "text" } });
+    let mut coloured = styled.clone();
+    coloured["branding"]["color"] = json!("pink");
+    for (action, is_right) in [
+        (styled, true),
+        (coloured, false),
+        (step(json!({ "run": "echo", "shell": "bash" })), true),
+        (step(json!({ "run": "echo" })), false),
+        (step(json!({ "uses": "./x", "with": { "a": "b" } })), true),
+        (step(json!({ "uses": "./x", "run": "echo", "shell": "bash" })), false),
+        (step(json!({ "run": "echo", "shell": "bash", "timeout-minutes": 1 })), false),
+        (
+            with(
+                json!({ "using": "docker", "image": "Dockerfile", "args": ["a"], "env": { "A": "x" } }),
+            ),
+            true,
+        ),
+        (with(json!({ "using": "docker" })), false),
+        (with(json!({ "using": "node24" })), false),
+        (with(json!({ "using": "node18", "main": "index.js" })), false),
+        (base.clone(), false),
+    ] {
+        assert_eq!(schema.is_valid(&action), is_right, "{action}");
+        let project = Project::new().file("action.yml", &action.to_string());
+        let code = if is_right { 0 } else { 2 };
+        Pawl::new(&project).args(["check", "action.yml"]).run().code(code);
+    }
+}

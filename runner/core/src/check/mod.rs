@@ -1,6 +1,7 @@
 //! Lints: what GitHub would run and what is probably wrong all the same. Warnings never forbid a run.
 
 pub(crate) mod action;
+pub mod action_schema;
 mod calls;
 mod condition_text;
 mod constant_fault;

@@ -99,6 +99,12 @@ pub fn node_wanted(action: &LoadedAction) -> Option<String> {
 
 const KEYS: &[&str] = &["name", "author", "description", "inputs", "outputs", "runs", "branding"];
 
+/// What `plan` and `run` would refuse of an action's file.
+pub(crate) fn action_faults(text: &str) -> Vec<Diagnostic> {
+    let (file, folder) = ("action.yml".to_owned(), String::new());
+    parse(&LoadedAction { file, text: text.to_owned(), folder }).1
+}
+
 /// Reads an action's file.
 pub(super) fn parse(action: &LoadedAction) -> (Option<ActionFile>, Vec<Diagnostic>) {
     let mut reader = Reader::new(&action.file, &action.text);

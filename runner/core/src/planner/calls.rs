@@ -103,6 +103,12 @@ fn called(planner: &mut Planner<'_>, call: &Call) -> Option<Workflow> {
     let options = planner.options;
     let name = (planner.workflow.file.clone(), uses.clone());
     let Some(loaded) = options.workflows.get(&name) else {
+        if let Some(absent) = options.absent.get(&uses) {
+            let message =
+                format!("the workflow '{}' is not at hand: {}", shorten(&uses), absent.message);
+            planner.reporter.add(Code::UnknownWorkflow, span, message, Some(absent.help.clone()));
+            return None;
+        }
         let message = format!("the workflow '{}' is not at hand", shorten(&uses));
         let help = match &call.uses.value {
             crate::workflow::CalledWorkflow::Local(_) => {

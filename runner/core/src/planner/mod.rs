@@ -17,6 +17,7 @@ mod steps;
 mod timing;
 mod view;
 
+pub(crate) use action_file::action_faults;
 pub use action_file::{AbsentAction, LoadedAction, node_wanted};
 pub use calls::{CallName, LoadedWorkflow, called_workflows, missing_workflows};
 pub use inputs::{ActionManifest, InputKind, InputManifest};

@@ -66,12 +66,12 @@ pub fn schema() -> Json {
     schema
 }
 
-fn one_of_ours(name: &str) -> Json {
+pub(crate) fn one_of_ours(name: &str) -> Json {
     json!({ "$ref": format!("#/$defs/{name}") })
 }
 
 /// A mapping with exactly these keys, `value` saying what each of them takes.
-fn mapping(keys: &[&str], required: &[&str], value: fn(&str) -> Json) -> Json {
+pub(crate) fn mapping(keys: &[&str], required: &[&str], value: fn(&str) -> Json) -> Json {
     let properties: Map<String, Json> =
         keys.iter().map(|key| ((*key).to_owned(), value(key))).collect();
     let mut schema =
@@ -316,7 +316,7 @@ fn step() -> Json {
 }
 
 /// A step with these keys and none of those.
-fn without(required: &[&str], refused: &[&str]) -> Json {
+pub(crate) fn without(required: &[&str], refused: &[&str]) -> Json {
     let refused: Map<String, Json> =
         refused.iter().map(|key| ((*key).to_owned(), json!(false))).collect();
     json!({ "required": required, "properties": refused })

@@ -75,7 +75,7 @@ pub(super) const STEP_KEYS: &[&str] = &[
     "cancel",
     "parallel",
 ];
-const COMPOSITE_KEYS: &[&str] = &[
+pub(crate) const COMPOSITE_KEYS: &[&str] = &[
     "id",
     "if",
     "name",

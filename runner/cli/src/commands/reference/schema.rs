@@ -4,6 +4,7 @@
 //! They name every field and forbid none: readers ignore what they do not know. Only files that people write (workflow, action,
 //! model) are closed, as their parsers are.
 
+use pawl_core::check::action_schema;
 use pawl_core::config::{CONFIG_KEYS, MIN_PIDS};
 use pawl_core::diagnostic::Code;
 use pawl_core::workflow::schema as workflow;
@@ -16,6 +17,7 @@ type Named = (&'static str, fn() -> Value);
 pub(super) const ALL: &[Named] = &[
     ("workflow", workflow::schema),
     ("action", action),
+    ("github-action", action_schema::schema),
     ("config", config),
     ("event", event),
     ("plan", plan),
