@@ -2,11 +2,12 @@
 //! them. Nothing of the tree is linked to: a step may change its copy.
 
 use super::git::Entry;
+use super::kept::{Known, Print, Record, attributes};
 use crate::action::ActionError;
 use crate::workspace::{Workspace, WorkspaceError, leads_out};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -25,6 +26,15 @@ pub(super) struct Filled {
     pub(super) bytes: u64,
     /// Entries that are neither files nor links, such as submodules.
     pub(super) skipped: Vec<String>,
+    /// How the copies looked when they were made.
+    pub(super) copied: Copied,
+}
+
+/// Copied files and the folders that hold them, by path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Copied {
+    pub(super) files: HashMap<String, Record>,
+    pub(super) folders: HashMap<String, (u32, u32, u32)>,
 }
 
 impl Filled {
@@ -32,6 +42,8 @@ impl Filled {
         self.files += other.files;
         self.bytes += other.bytes;
         self.skipped.extend(other.skipped);
+        self.copied.files.extend(other.copied.files);
+        self.copied.folders.extend(other.copied.folders);
     }
 }
 
@@ -41,16 +53,20 @@ struct Work<'a> {
     target: &'a Workspace,
     /// Folder of the target.
     folder: &'a str,
+    /// What the target holds already.
+    known: &'a Known,
     /// The file system said that it has no reflinks.
     is_plain: AtomicBool,
 }
 
-/// Copies the entries, which are in order of their paths, into a folder of the workspace.
+/// Copies the entries, which are in order of their paths, into a folder of the workspace. A file that is there and `known`, and was
+/// made from what the source still is, stays.
 pub(super) fn fill(
     source: &Workspace,
     entries: &[Entry],
     target: &Workspace,
     folder: &str,
+    known: &Known,
 ) -> Result<Filled, ActionError> {
     let mut folders: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
@@ -58,7 +74,7 @@ pub(super) fn fill(
         folders.entry(above).or_default().push(entry);
     }
     let folders: Vec<(&str, Vec<&Entry>)> = folders.into_iter().collect();
-    let work = Work { source, target, folder, is_plain: AtomicBool::new(false) };
+    let work = Work { source, target, folder, known, is_plain: AtomicBool::new(false) };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     // A thread for a handful of files costs more than it brings.
     let threads = threads.min(MAX_THREADS).min(1 + entries.len() / 256);
@@ -95,6 +111,9 @@ fn fill_folder(
         opened => opened?,
     };
     let to = work.target.make_dir(&format!("{}/{above}", work.folder))?;
+    let failed = |errno: Errno| ActionError::environment(format!("{above}: {errno}"), "");
+    let stat = rustix::fs::fstat(&to).map_err(failed)?;
+    filled.copied.folders.insert(above.to_owned(), attributes(&stat));
     let mut buffer = Vec::new();
     for entry in entries {
         let name = entry.path.rsplit_once('/').map_or(entry.path.as_str(), |(_, name)| name);
@@ -103,10 +122,19 @@ fn fill_folder(
             filled.files += 1;
             continue;
         }
+        if let Some(record) = work.known.files.get(&entry.path)
+            && is_unchanged((&from, &to), name, record)
+        {
+            filled.files += 1;
+            filled.bytes += record.size();
+            filled.copied.files.insert(entry.path.clone(), *record);
+            continue;
+        }
         match bring_file(work, (&from, &to), name, &mut buffer) {
-            Ok(Brought::File(bytes)) => {
+            Ok(Brought::File(record)) => {
                 filled.files += 1;
-                filled.bytes += bytes;
+                filled.bytes += record.size();
+                filled.copied.files.insert(entry.path.clone(), record);
             }
             Ok(Brought::Nothing) => {}
             Ok(Brought::Other) => filled.skipped.push(entry.path.clone()),
@@ -133,9 +161,18 @@ fn bring_link(to: &OwnedFd, name: &str, path: &str, target: &str) -> Result<(), 
     made.map_err(|errno| ActionError::environment(format!("{path}: {errno}"), ""))
 }
 
+/// The copy and its source are both as they were when the copy was made.
+fn is_unchanged((from, to): (&OwnedFd, &OwnedFd), name: &str, record: &Record) -> bool {
+    let is = |folder: &OwnedFd, print: Print| {
+        let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| Print::of(&stat) == print)
+    };
+    is(to, record.copy) && is(from, record.source)
+}
+
 enum Brought {
-    /// A file of so many bytes.
-    File(u64),
+    /// A file, as it and its source are now.
+    File(Record),
     /// The tree does not have it: deleted, but not yet in the index.
     Nothing,
     /// It is neither file nor link.
@@ -166,7 +203,9 @@ fn bring_file(
     let mode = if stat.st_mode & 0o100 != 0 { 0o755 } else { 0o644 };
     rustix::fs::fchmod(&target, Mode::from_raw_mode(mode))?;
     rustix::fs::futimens(&target, &times(&stat))?;
-    Ok(Brought::File(u64::try_from(stat.st_size).unwrap_or(0)))
+    let copy = Print::of(&rustix::fs::fstat(&target)?);
+    // As it was before it was read: whoever changes it meanwhile makes the copy an old one.
+    Ok(Brought::File(Record { copy, source: Print::of(&stat) }))
 }
 
 /// A new file in the place of whatever file or link has its name.

@@ -2,6 +2,7 @@
 
 mod fill;
 mod git;
+mod kept;
 mod metadata;
 mod remote;
 mod sparse;
@@ -14,11 +15,14 @@ use crate::workspace::{MAX_FILES, Workspace};
 use async_trait::async_trait;
 use fill::Filled;
 use git::{Entry, Tree};
+use kept::{Known, Shelf};
 use pawl_core::ports::{ActionOutcome, RunFacts};
 use remote::Submodules;
 use std::path::Path;
 use std::sync::LazyLock;
 use wish::{Origin, Wish};
+
+pub use kept::keep;
 
 static MANIFEST: LazyLock<Manifest> =
     LazyLock::new(|| built_in_manifest(include_str!("action.yml")));
@@ -77,7 +81,7 @@ fn summary(brought: &Brought) -> String {
 }
 
 fn outcome(brought: &Brought, safe: bool) -> ActionOutcome {
-    let Filled { files, bytes, skipped } = &brought.filled;
+    let Filled { files, bytes, skipped, .. } = &brought.filled;
     let mut outcome = succeeded(serde_json::json!({
         "commit": brought.commit,
         "ref": brought.reference,
@@ -135,7 +139,7 @@ fn bring_tree(
             let made = tree.is_top().then(|| metadata::make(&tree, &metadata, scratch.path()));
             made.transpose().map(|made| (made, scratch))
         });
-        brought.filled = bring_entries(&tree, "", workspace, wish)?;
+        brought.filled = bring_all(&tree, facts, workspace, wish)?;
         let broke_off = |_| ActionError::internal("packing the commit broke off");
         if let (Some(folder), _scratch) = made.join().map_err(broke_off)?? {
             workspace.adopt(&folder, &format!("{}/.git", wish.path))?;
@@ -145,21 +149,46 @@ fn bring_tree(
     Ok(brought)
 }
 
+/// All files of the tree. A copy of it that is kept saves most of the work, and this one is noted to be kept in its turn: where the
+/// whole workspace is that tree and nothing else.
+fn bring_all(
+    tree: &Tree,
+    facts: &RunFacts,
+    workspace: &Workspace,
+    wish: &Wish,
+) -> Result<Filled, ActionError> {
+    let is_whole = wish.path == "."
+        && matches!(wish.submodules, Submodules::None)
+        && workspace.is_empty_dir(".")?;
+    let mut entries = tree.entries(workspace.root())?;
+    sparse::keep(&mut entries, &wish.sparse)?;
+    let Some(shelf) = Shelf::of(facts).filter(|_| is_whole) else {
+        return bring_entries(tree, "", entries, workspace, wish);
+    };
+    check_number(&entries)?;
+    let paths = entries.iter().map(|entry| entry.path.as_str()).collect();
+    let known = shelf.take(workspace, above(workspace), &paths)?;
+    let source = Workspace::open(tree.root())?;
+    let mut filled = fill::fill(&source, &entries, workspace, &wish.path, &known)?;
+    // A copy that is not noted is not kept.
+    if let Err(error) = shelf.note(workspace, std::mem::take(&mut filled.copied)) {
+        tracing::debug!(%error, "the copy of the tree will not be kept");
+    }
+    Ok(filled)
+}
+
 /// Files of the tree, and of its submodules where they are wanted. `below` is the tree's place in the outermost one.
 fn bring_entries(
     tree: &Tree,
     below: &str,
+    entries: Vec<Entry>,
     workspace: &Workspace,
     wish: &Wish,
 ) -> Result<Filled, ActionError> {
-    let mut entries = tree.entries(workspace.root())?;
-    if below.is_empty() {
-        sparse::keep(&mut entries, &wish.sparse)?;
-    }
     check_number(&entries)?;
     let source = Workspace::open(tree.root())?;
     let folder = format!("{}/{below}", wish.path);
-    let mut filled = fill::fill(&source, &entries, workspace, &folder)?;
+    let mut filled = fill::fill(&source, &entries, workspace, &folder, &Known::default())?;
     let deeper = match wish.submodules {
         Submodules::None => false,
         Submodules::Direct => below.is_empty(),
@@ -176,8 +205,10 @@ fn bring_entries(
                 "check it out: git submodule update --init --recursive",
             ));
         }
-        let inner =
-            bring_entries(&Tree::open(&root)?, &format!("{below}{path}/"), workspace, wish)?;
+        let below = format!("{below}{path}/");
+        let inner = Tree::open(&root)?;
+        let entries = inner.entries(workspace.root())?;
+        let inner = bring_entries(&inner, &below, entries, workspace, wish)?;
         filled.files += inner.files;
         filled.bytes += inner.bytes;
         filled.skipped.extend(inner.skipped);
@@ -233,7 +264,7 @@ fn bring_subfolder(
     sparse::keep(&mut entries, &wish.sparse)?;
     check_number(&entries)?;
     let source = Workspace::open(exported.path())?;
-    let filled = fill::fill(&source, &entries, workspace, &wish.path)?;
+    let filled = fill::fill(&source, &entries, workspace, &wish.path, &Known::default())?;
     Ok(Brought { commit: commit.to_owned(), filled, ..Brought::default() })
 }
 

@@ -203,3 +203,152 @@ async fn a_sparse_checkout_brings_its_folders_alone() {
     let status = git(Path::new(&git_dir), &["status", "--porcelain"]);
     assert_eq!(status, "", "what is not brought is not missed");
 }
+
+/// A bench whose checkouts are kept, and one run with it: check out, let the job do something, keep the copy.
+struct Keeping {
+    bench: Bench,
+    source: PathBuf,
+}
+
+impl Keeping {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        let (source, _) = repository(&mut bench);
+        bench.facts.trees = bench.folder.path().join("trees");
+        Self { bench, source }
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.bench.folder.path().join("work")
+    }
+
+    async fn job(&self, act: impl FnOnce(&Path)) {
+        let outcome = self.bench.run(&Checkout, &[]).await.unwrap();
+        assert!(outcome.success, "{outcome:?}");
+        self.age();
+        act(&self.workspace());
+    }
+
+    /// What changed in the same tick as it was noted is unknown. Here nothing takes long, so the note is made to be of later.
+    fn age(&self) {
+        let note = self.bench.folder.path().join(".copied-work");
+        let Ok(text) = std::fs::read_to_string(&note) else { return };
+        let mut parts: Vec<&str> = text.split('\0').collect();
+        let later = (parts[1].parse::<i128>().unwrap() + 1_000_000_000).to_string();
+        parts[1] = &later;
+        std::fs::write(note, parts.join("\0")).unwrap();
+    }
+
+    fn close(&self) {
+        super::keep(&self.workspace(), &self.bench.facts.trees).unwrap();
+        assert!(!self.workspace().exists());
+        std::fs::create_dir(self.workspace()).unwrap();
+    }
+
+    /// All files that are kept, by what comes after `files/`.
+    fn kept(&self) -> Vec<String> {
+        let trees = bench_files(&self.bench.facts.trees);
+        let kept = trees.iter().filter_map(|path| path.split_once("/files/"));
+        kept.map(|(_, path)| path.to_owned()).collect()
+    }
+}
+
+fn bench_files(folder: &Path) -> Vec<String> {
+    let files = crate::workspace::Workspace::open(folder).unwrap().files(".").unwrap();
+    files.into_iter().map(|file| file.path).collect()
+}
+
+fn inode(path: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap())
+}
+
+#[tokio::test]
+async fn a_kept_copy_is_taken_and_brought_to_what_the_tree_is_now() {
+    let keeping = Keeping::new();
+    let work = keeping.workspace();
+    std::fs::write(keeping.source.join("gone.txt"), "x").unwrap();
+    std::fs::create_dir_all(keeping.source.join("deep/er")).unwrap();
+    std::fs::write(keeping.source.join("deep/er/same.txt"), "same").unwrap();
+    keeping.job(|_| ()).await;
+    let before = [inode(&work.join("deep/er/same.txt")), inode(&work.join("a.txt"))];
+    keeping.close();
+    std::fs::remove_file(keeping.source.join("gone.txt")).unwrap();
+    std::fs::write(keeping.source.join("a.txt"), "two").unwrap();
+    std::fs::write(keeping.source.join("new.txt"), "new").unwrap();
+    keeping.job(|_| ()).await;
+    assert_eq!(
+        names(&keeping.bench),
+        [".gitignore", "a.txt", "deep/er/same.txt", "new.txt", "sub/run.sh"]
+    );
+    assert_eq!(std::fs::read(work.join("a.txt")).unwrap(), b"two");
+    assert_eq!(std::fs::read_link(work.join("sub/link")).unwrap(), Path::new("../a.txt"));
+    // The unchanged file is the very same one, the changed one is not.
+    assert_eq!(inode(&work.join("deep/er/same.txt")), before[0]);
+    assert_ne!(inode(&work.join("a.txt")), before[1]);
+    assert!(work.join(".git").is_dir());
+}
+
+#[tokio::test]
+async fn nothing_that_a_job_did_reaches_the_next_one_or_stays_on_the_disk() {
+    let keeping = Keeping::new();
+    let work = keeping.workspace();
+    keeping
+        .job(|work| {
+            // Of the same length and with its time set back: only the kernel's time of change tells.
+            let file = std::fs::File::options().write(true).open(work.join("a.txt")).unwrap();
+            let time = file.metadata().unwrap().modified().unwrap();
+            std::io::Write::write_all(&mut &file, b"bad").unwrap();
+            file.set_modified(time).unwrap();
+            std::fs::write(work.join("sub/token"), "secret").unwrap();
+            std::fs::create_dir(work.join("cache")).unwrap();
+            std::fs::write(work.join("cache/blob"), "secret").unwrap();
+            std::fs::set_permissions(work.join("sub/run.sh"), PermissionsExt::from_mode(0o4755))
+                .unwrap();
+            std::fs::remove_file(work.join(".gitignore")).unwrap();
+            symlink("/etc/passwd", work.join(".gitignore")).unwrap();
+        })
+        .await;
+    keeping.close();
+    assert!(keeping.kept().is_empty(), "{:?}", keeping.kept());
+    keeping.job(|_| ()).await;
+    assert_eq!(std::fs::read(work.join("a.txt")).unwrap(), b"one");
+    let mode = std::fs::metadata(work.join("sub/run.sh")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o755);
+    assert_eq!(names(&keeping.bench), [".gitignore", "a.txt", "sub/run.sh"]);
+}
+
+#[tokio::test]
+async fn a_folder_whose_attributes_were_changed_is_made_anew() {
+    let keeping = Keeping::new();
+    let work = keeping.workspace();
+    keeping
+        .job(|work| {
+            std::fs::set_permissions(work.join("sub"), PermissionsExt::from_mode(0o2777)).unwrap();
+        })
+        .await;
+    keeping.close();
+    assert_eq!(keeping.kept(), [".gitignore", "a.txt"]);
+    keeping.job(|_| ()).await;
+    let mode = std::fs::metadata(work.join("sub")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o755);
+}
+
+#[tokio::test]
+async fn only_a_few_copies_are_kept_and_a_checkout_beside_others_is_none_of_them() {
+    let keeping = Keeping::new();
+    let trees = &keeping.bench.facts.trees;
+    keeping.job(|_| ()).await;
+    keeping.close();
+    let shelf = std::fs::read_dir(trees).unwrap().next().unwrap().unwrap().path();
+    for number in 0..9 {
+        std::fs::create_dir(shelf.join(format!("old-{number}"))).unwrap();
+    }
+    keeping.job(|_| ()).await;
+    keeping.close();
+    assert_eq!(std::fs::read_dir(&shelf).unwrap().count(), 4);
+    // A workspace with something in it is not that tree and nothing else.
+    std::fs::write(keeping.workspace().join("mine"), "x").unwrap();
+    keeping.job(|_| ()).await;
+    super::keep(&keeping.workspace(), trees).unwrap();
+    assert!(keeping.workspace().join("mine").exists());
+}

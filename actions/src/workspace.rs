@@ -291,6 +291,15 @@ impl Workspace {
         moved.map_err(|errno| io_error(&path, errno))
     }
 
+    /// True for a folder with nothing in it.
+    ///
+    /// # Errors
+    /// `Missing`, `Outside`, `Io`.
+    pub(crate) fn is_empty_dir(&self, path: &str) -> Result<bool, WorkspaceError> {
+        let names = names(&self.open_dir(path)?).map_err(|errno| io_error(path, errno))?;
+        Ok(names.is_empty())
+    }
+
     /// Removes everything in a folder; one that is not there is fine. Links are removed, not followed.
     ///
     /// # Errors
@@ -407,7 +416,7 @@ fn names(folder: &OwnedFd) -> Result<Vec<CString>, Errno> {
 
 /// Removes whatever has this name, with everything below it. Nothing there is fine. Folders are kept open one by one on
 /// the way down, so that nobody can put a link in the place of one.
-fn remove_tree(folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
+pub(crate) fn remove_tree(folder: &OwnedFd, name: &CStr) -> Result<(), Errno> {
     remove_tree_at(folder, name, 0)
 }
 

@@ -7,6 +7,8 @@
 #   CARGO_TARGET_DIR   where builds go [default: ~/.cache/pawl/target]
 #   PAWL_BIN           the release binary [default: built here]
 #   PAWL_BENCH_DECIDE  the program of decide.rs [default: built here]
+#
+# Where a Go is, the real act is built from the module proxy, once, to be measured beside.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -19,11 +21,22 @@ executable() {
     sed -n "s/.*\"executable\":\"\([^\"]*\/$1\)\".*/\1/p" | tail -n 1
 }
 pawl=${PAWL_BIN:-$(cargo build --release --locked --package pawl --message-format=json-render-diagnostics | executable pawl)}
-decide=${PAWL_BENCH_DECIDE:-$(cargo bench --locked --package pawl-engine --bench decide --no-run \
-    --message-format=json-render-diagnostics | executable 'decide-[0-9a-f]*')}
+cargo bench --locked --package pawl-engine --benches --no-run --message-format=json-render-diagnostics >"$work/benches"
+bench() {
+    executable "$1-[0-9a-f]*" <"$work/benches"
+}
+decide=${PAWL_BENCH_DECIDE:-$(bench decide)}
+act=$(sh tests/bench/act.sh)
 
 echo 'echo steps beside docker run' >&2
 sh tests/bench/steps.sh "$pawl" >"$work/results"
+echo 'the calls of others' >&2
+"$(bench act)" >>"$work/results"
+echo 'masks and plans' >&2
+"$(bench mask)" >>"$work/results"
+"$(bench plan)" >>"$work/results"
+echo 'heavy jobs' >&2
+sh tests/bench/load.sh "$pawl" "$act" >>"$work/results"
 echo 'ten thousand steps' >&2
 "$decide" >>"$work/results"
 echo 'a million rows' >&2

@@ -196,7 +196,7 @@ pub(crate) struct RunArgs {
     /// Continue a run whose process died
     #[arg(long, value_name = "RUN", conflicts_with_all = ["files", "event", "event_path", "input", "job", "matrix"])]
     pub(crate) resume: Option<String>,
-    /// Most jobs at once [default: the number of processors, at least 2]
+    /// Most jobs at once [default: one a processor and at least 2, and up to four times as many while processors idle]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
     /// Keep the workspaces of a run that failed

@@ -17,7 +17,7 @@ use pawl_engine::engine::{Engine, Limits};
 use pawl_executors::docker::{DockerExecutor, DockerSettings};
 use pawl_executors::host::{HostExecutor, HostSettings};
 use pawl_executors::routed::RoutedExecutor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The first fault of the environment that an action of a run met: a step that fails for it is not the workflow's fault.
@@ -98,6 +98,16 @@ impl ActionRunner for ActionParts {
                 self.faults.note(&error);
                 error.into_outcome()
             }
+        }
+    }
+
+    async fn job_closed(&self, workspace: &Path, run: &RunFacts) {
+        let (workspace, trees) = (workspace.to_owned(), run.trees.clone());
+        let kept =
+            tokio::task::spawn_blocking(move || pawl_actions::checkout::keep(&workspace, &trees));
+        if let Ok(Err(error)) = kept.await {
+            // The next checkout copies everything again.
+            tracing::debug!(%error, "the copy of the source tree is not kept");
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Situation<'a> {
 
 /// Something that should happen now. `decide` is asked again after every batch of events and names what is still due, so
 /// whoever carries effects out records the event that makes an effect go away before or while doing it; only
-/// `StopStep`, `KillStep`, `CloseJob` and `WakeAt` may come again and must be remembered by the caller.
+/// `StopStep`, `KillStep`, `CloseJob`, `WakeAt` and `WantRoom` may come again and must be remembered by the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Append this event: it follows from what is known and needs no doing.
@@ -81,6 +81,8 @@ pub enum Effect {
     },
     /// Ask again at this time.
     WakeAt(UnixMs),
+    /// A job would start if more jobs could have a sandbox at once. Comes once at most.
+    WantRoom,
 }
 
 /// What should happen now.
@@ -245,6 +247,8 @@ fn start_job(
     } else if *room > 0 {
         *room -= 1;
         effects.push(Effect::OpenJob { job: key.clone() });
+    } else if !effects.contains(&Effect::WantRoom) {
+        effects.push(Effect::WantRoom);
     }
 }
 

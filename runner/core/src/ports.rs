@@ -489,6 +489,8 @@ pub struct RunFacts {
     pub github: serde_json::Value,
     /// Folders of this machine that stand for repositories: `OWNER/REPO[@REF]` to folder.
     pub overrides: IndexMap<String, String>,
+    /// Folder in which copies of source trees may be kept for later jobs, on the workspaces' file system; empty for none.
+    pub trees: PathBuf,
 }
 
 impl RunFacts {
@@ -522,6 +524,11 @@ pub struct ActionOutcome {
 pub trait ActionRunner: Send + Sync {
     /// Runs one action. `log` gets lines while it works. Dropping the future cancels it.
     async fn run(&self, call: ActionCall, log: &(dyn Fn(String) + Send + Sync)) -> ActionOutcome;
+    /// A job's sandbox is gone: its workspace, a folder of this host, is not touched by anybody any more and may be kept for another
+    /// job. It may be moved away.
+    async fn job_closed(&self, workspace: &std::path::Path, run: &RunFacts) {
+        let _ = (workspace, run);
+    }
 }
 
 // ---------------------------------------------------------------- files of jobs

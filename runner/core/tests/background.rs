@@ -110,7 +110,7 @@ impl World {
                 }
                 return false;
             }
-            Effect::WakeAt(_) => return false,
+            Effect::WakeAt(_) | Effect::WantRoom => return false,
         }
         true
     }

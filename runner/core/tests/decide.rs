@@ -180,7 +180,9 @@ impl World {
             .values()
             .filter(|job| matches!(job.phase, JobPhase::Opening | JobPhase::Running));
         assert!(open.count() <= 2, "never more jobs than there is room for");
-        let Some(effect) = effects.into_iter().find(|effect| !matches!(effect, Effect::WakeAt(_)))
+        let Some(effect) = effects
+            .into_iter()
+            .find(|effect| !matches!(effect, Effect::WakeAt(_) | Effect::WantRoom))
         else {
             return false;
         };
@@ -196,7 +198,7 @@ impl World {
             Effect::StopStep { job, step, attempt } | Effect::KillStep { job, step, attempt } => {
                 self.finish(job, step, attempt, Conclusion::Cancelled);
             }
-            Effect::WakeAt(_) => unreachable!("filtered out"),
+            Effect::WakeAt(_) | Effect::WantRoom => unreachable!("filtered out"),
         }
         true
     }

@@ -140,8 +140,9 @@ impl World {
         let mut ran = Vec::new();
         for _ in 0..500 {
             let effects = Self::decided(&self.state);
-            let Some(effect) =
-                effects.into_iter().find(|effect| !matches!(effect, Effect::WakeAt(_)))
+            let Some(effect) = effects
+                .into_iter()
+                .find(|effect| !matches!(effect, Effect::WakeAt(_) | Effect::WantRoom))
             else {
                 return ran;
             };

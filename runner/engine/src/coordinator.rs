@@ -9,6 +9,7 @@ use crate::error::EngineError;
 use crate::facts;
 use crate::hash_files::WorkspaceHashes;
 use crate::lines::{LineReader, remark};
+use crate::load::{LOOK, Load};
 use crate::mask::Masker;
 use crate::scrub::Scrubber;
 use crate::vault::Vault;
@@ -21,7 +22,7 @@ use pawl_core::finish::StopReason;
 use pawl_core::ids::{JobKey, RunId, StepPath, StepUid};
 use pawl_core::plan::Plan;
 use pawl_core::ports::{ExecutorError, RunFacts};
-use pawl_core::state::{JobPhase, RunState};
+use pawl_core::state::{JobPhase, JobState, RunState};
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -123,6 +124,7 @@ pub(crate) struct Coordinator<'e> {
     /// Named anew by every decision.
     standing: Vec<Effect>,
     wake: Option<UnixMs>,
+    load: Load,
     /// Nothing has happened since the last decision that a decision could depend on.
     is_settled: bool,
     warnings: Vec<String>,
@@ -156,7 +158,7 @@ impl<'e> Coordinator<'e> {
             secrets,
             state: RunState::new(),
             scrubber: Scrubber { masker, vault },
-            facts: RunFacts { run: run.0.clone(), ..facts },
+            facts: RunFacts { run: run.0.clone(), trees: engine.work.join(".trees"), ..facts },
             hashes: WorkspaceHashes::new(folder.jobs()),
             folder,
             live: HashMap::new(),
@@ -172,6 +174,7 @@ impl<'e> Coordinator<'e> {
             todo: Vec::new(),
             standing: Vec::new(),
             wake: None,
+            load: Load::default(),
             is_settled: false,
             warnings: refused.iter().map(|(name, why)| format!("secret {name}: {why}")).collect(),
             outbox: VecDeque::new(),
@@ -321,12 +324,13 @@ impl<'e> Coordinator<'e> {
         }
         for _ in 0..ROUNDS {
             let mut is_quiet = !self.end_cancelled_openings()?;
+            let max_jobs = self.max_jobs();
             let situation = Situation {
                 now_ms: self.now(),
                 secrets: &self.secrets,
                 workspaces: self.folder.jobs(),
                 files: &self.hashes,
-                max_jobs: self.engine.limits.max_jobs,
+                max_jobs,
             };
             let effects = decide(&self.state, &situation);
             self.wake = None;
@@ -365,11 +369,33 @@ impl<'e> Coordinator<'e> {
                 return Ok(false);
             }
             Effect::WakeAt(time) => {
-                self.wake = Some(self.wake.map_or(time, |wake| wake.min(time)));
+                self.wake_at(time);
+                return Ok(false);
+            }
+            Effect::WantRoom => {
+                if self.busy_jobs() < self.engine.limits.max_idle_jobs {
+                    self.wake_at(self.now() + i64::try_from(LOOK.as_millis()).unwrap_or(i64::MAX));
+                }
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn wake_at(&mut self, time: UnixMs) {
+        self.wake = Some(self.wake.map_or(time, |wake| wake.min(time)));
+    }
+
+    fn busy_jobs(&self) -> usize {
+        let busy = |job: &&JobState| matches!(job.phase, JobPhase::Opening | JobPhase::Running);
+        self.state.jobs.values().filter(busy).count()
+    }
+
+    /// One job more than there are now while the machine idles, up to a limit.
+    fn max_jobs(&mut self) -> usize {
+        let (always, busy) = (self.engine.limits.max_jobs, self.busy_jobs());
+        let is_between = busy >= always && busy < self.engine.limits.max_idle_jobs;
+        if is_between && self.load.has_room() { busy + 1 } else { always }
     }
 
     /// A sandbox may take minutes to make (an image is pulled): cancellation does not wait for it.

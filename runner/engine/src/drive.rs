@@ -6,8 +6,9 @@ use pawl_core::group::Standing;
 use pawl_core::ids::{JobKey, JobUid, StepPath, StepUid};
 use pawl_core::ports::{
     ActionCall, ActionOutcome, ActionRunner, Attachment, Executor, ExecutorError, ExitKind,
-    JobFacts, JobRequest, ServiceLog, StepExit, StepRequest, StepSignal,
+    JobFacts, JobRequest, RunFacts, ServiceLog, StepExit, StepRequest, StepSignal,
 };
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -122,8 +123,20 @@ pub(crate) async fn reopen_job(
     teller.tell(Signal::Reopened { job, result }).await;
 }
 
+/// A workspace that may be kept for another job, and who knows how.
+pub(crate) struct Leaving {
+    pub(crate) actions: Arc<dyn ActionRunner>,
+    pub(crate) workspace: PathBuf,
+    pub(crate) run: RunFacts,
+}
+
 /// Ends a sandbox, with patience.
-pub(crate) async fn close_job(executor: Arc<dyn Executor>, uid: JobUid, teller: Teller) {
+pub(crate) async fn close_job(
+    executor: Arc<dyn Executor>,
+    uid: JobUid,
+    leaving: Option<Leaving>,
+    teller: Teller,
+) {
     let mut tried = 0;
     let result = loop {
         tried += 1;
@@ -133,6 +146,10 @@ pub(crate) async fn close_job(executor: Arc<dyn Executor>, uid: JobUid, teller: 
             result => break result,
         }
     };
+    // While a sandbox may be left, so may its processes.
+    if let Some(Leaving { actions, workspace, run }) = leaving.filter(|_| result.is_ok()) {
+        actions.job_closed(&workspace, &run).await;
+    }
     teller.tell(Signal::Closed { job: uid.job, result }).await;
 }
 

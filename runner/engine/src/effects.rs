@@ -142,8 +142,23 @@ impl Coordinator<'_> {
         }
         let executor = Arc::clone(&self.engine.executor);
         let uid = self.job_uid(&job);
+        let leaving = self.leaving(&job);
         let fallback = Signal::Closed { job, result: Err(broke_off("closing a sandbox")) };
-        self.spawn(fallback, |teller| drive::close_job(executor, uid, teller));
+        self.spawn(fallback, |teller| drive::close_job(executor, uid, leaving, teller));
+    }
+
+    /// The job's workspace, when nothing can write to it once the sandbox is gone and nobody wants to look at it.
+    fn leaving(&self, job: &JobKey) -> Option<drive::Leaving> {
+        let state = self.state.jobs.get(job)?;
+        let planned = self.state.planned(state)?;
+        // A job on this machine may leave processes.
+        let is_free = planned.image.source() != pawl_core::planner::HOST_LABEL
+            && !self.engine.limits.keep_failed_workspaces;
+        is_free.then(|| drive::Leaving {
+            actions: Arc::clone(&self.engine.actions),
+            workspace: self.folder.job(job),
+            run: self.facts.clone(),
+        })
     }
 
     // ------------------------------------------------------------ steps

@@ -38,8 +38,10 @@ pub struct Engine {
 /// Limits of a run.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Most jobs of a run that have a sandbox at once.
+    /// Jobs of a run that may have a sandbox at once, however busy the machine is.
     pub max_jobs: usize,
+    /// Most jobs at once while the machine idles; not below `max_jobs`.
+    pub max_idle_jobs: usize,
     /// Bytes of log that a step may leave; what comes after them is dropped and counted.
     pub log_bytes: u64,
     /// How steps are stopped.
@@ -61,6 +63,8 @@ impl Default for Limits {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             max_jobs: cores.max(2),
+            // Sandboxes that only wait are cheap; the container engine is slow with many more.
+            max_idle_jobs: (4 * cores).max(8),
             // A chatty training run prints some megabytes; more than this is a loop.
             log_bytes: 64 << 20,
             ladder: StopLadder::GITHUB,

@@ -17,6 +17,7 @@ mod hash_files;
 mod inside;
 pub mod journal;
 mod lines;
+mod load;
 pub mod mask;
 pub mod node;
 pub mod objects;

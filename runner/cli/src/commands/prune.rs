@@ -16,16 +16,19 @@ pub(crate) async fn run(args: &PruneArgs) -> Result<(), CommandError> {
     let images = docker.prune_images().await;
     let images = images.map_err(|error| compose::executor_error(&error))?;
     let mut folders = Vec::new();
-    if args.actions {
-        for part in ["actions", "node"] {
-            let folder = store.folder.join(part);
-            if folder.is_dir() {
-                sources::remove_folder(&folder).map_err(|error| {
-                    let message = format!("cannot remove {}: {error}", folder.display());
-                    CommandError::environment(message, "check its permissions")
-                })?;
-                folders.push(folder.display().to_string());
-            }
+    // Copies of source trees cost a checkout to make again, actions a download.
+    let parts: &[&str] = match args.actions {
+        true => &["work/.trees", "actions", "node"],
+        false => &["work/.trees"],
+    };
+    for part in parts {
+        let folder = store.folder.join(part);
+        if folder.is_dir() {
+            sources::remove_folder(&folder).map_err(|error| {
+                let message = format!("cannot remove {}: {error}", folder.display());
+                CommandError::environment(message, "check its permissions")
+            })?;
+            folders.push(folder.display().to_string());
         }
     }
     if args.json {

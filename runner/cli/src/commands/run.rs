@@ -71,6 +71,7 @@ fn limits(args: &RunArgs, config: &Config) -> Limits {
     let defaults = Limits::default();
     Limits {
         max_jobs: args.jobs.map_or(defaults.max_jobs, |jobs| jobs.max(1)),
+        max_idle_jobs: args.jobs.map_or(defaults.max_idle_jobs, |jobs| jobs.max(1)),
         memory_bytes: config.memory_bytes,
         cpu_millis: config.cpu_millis,
         pids: config.pids,

@@ -166,7 +166,7 @@ async fn failed_workspaces_are_kept_when_that_is_wanted() {
 #[tokio::test]
 async fn no_more_jobs_are_open_at_once_than_allowed() {
     let mut rig = Rig::new(|_| FakeStep::default());
-    rig.limits.max_jobs = 2;
+    (rig.limits.max_jobs, rig.limits.max_idle_jobs) = (2, 2);
     let yaml = "
 on: push
 jobs:

@@ -82,7 +82,7 @@ impl Rig {
             journal: Arc::new(MemoryJournal::default()),
             groups: Arc::new(MemoryJournal::default()),
             cancel: Cancel::new(),
-            limits: Limits { max_jobs: 4, ..Limits::default() },
+            limits: Limits { max_jobs: 4, max_idle_jobs: 4, ..Limits::default() },
             secrets: Secrets::default(),
             work: tempfile::tempdir().unwrap(),
             clock: Arc::new(TokioClock(Instant::now())),
