@@ -221,9 +221,11 @@ impl Shelf {
         Ok(Some(known))
     }
 
-    /// Notes beside the workspace what was copied, for [`keep`].
+    /// Notes beside the workspace what was copied, for [`keep`]. Nothing was, where the copy is not to be kept.
     pub(super) fn note(&self, workspace: &Workspace, copied: Copied) -> io::Result<()> {
-        let Some(note) = note_of(workspace.root()) else { return Ok(()) };
+        let Some(note) = note_of(workspace.root()).filter(|_| !copied.files.is_empty()) else {
+            return Ok(());
+        };
         let mut known = Known { files: copied.files, folders: copied.folders };
         // Folders that hold only folders were made on the way to these.
         let mut above = HashSet::new();

@@ -146,11 +146,18 @@ fn bring_tree(
         }
         Ok::<(), ActionError>(())
     })?;
+    // A copy that is not noted is not kept. As late as can be: what changed a moment ago counts as unknown.
+    let copied = std::mem::take(&mut brought.filled.copied);
+    if let Some(shelf) = Shelf::of(facts)
+        && let Err(error) = shelf.note(workspace, copied)
+    {
+        tracing::debug!(%error, "the copy of the tree will not be kept");
+    }
     Ok(brought)
 }
 
-/// All files of the tree. A copy of it that is kept saves most of the work, and this one is noted to be kept in its turn: where the
-/// whole workspace is that tree and nothing else.
+/// All files of the tree. A copy of it that is kept saves most of the work, where the whole workspace is that tree and nothing else;
+/// only then is what was copied told.
 fn bring_all(
     tree: &Tree,
     facts: &RunFacts,
@@ -163,18 +170,14 @@ fn bring_all(
     let mut entries = tree.entries(workspace.root())?;
     sparse::keep(&mut entries, &wish.sparse)?;
     let Some(shelf) = Shelf::of(facts).filter(|_| is_whole) else {
-        return bring_entries(tree, "", entries, workspace, wish);
+        let filled = bring_entries(tree, "", entries, workspace, wish)?;
+        return Ok(Filled { copied: fill::Copied::default(), ..filled });
     };
     check_number(&entries)?;
     let paths = entries.iter().map(|entry| entry.path.as_str()).collect();
     let known = shelf.take(workspace, above(workspace), &paths)?;
     let source = Workspace::open(tree.root())?;
-    let mut filled = fill::fill(&source, &entries, workspace, &wish.path, &known)?;
-    // A copy that is not noted is not kept.
-    if let Err(error) = shelf.note(workspace, std::mem::take(&mut filled.copied)) {
-        tracing::debug!(%error, "the copy of the tree will not be kept");
-    }
-    Ok(filled)
+    fill::fill(&source, &entries, workspace, &wish.path, &known)
 }
 
 /// Files of the tree, and of its submodules where they are wanted. `below` is the tree's place in the outermost one.

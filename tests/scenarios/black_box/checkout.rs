@@ -130,3 +130,28 @@ fn the_real_actions_run_where_they_are_asked_for() {
     let outcome = run(&project, &["--real-actions", "--action", &stand_in]);
     assert_eq!(log(outcome.code(0)), ["real"]);
 }
+
+/// Files of a job's copy that are the same from run to run are kept; what the job did is not, and stays nowhere.
+#[test]
+fn the_next_run_takes_the_copy_of_the_last_one_without_what_its_job_did() {
+    let project = repository(
+        "      - uses: actions/checkout@v4\n      - run: |\n          cat a.txt; echo; ls\n          stat -c 'inode %i' sub/b.txt\n          \
+         echo spoilt > a.txt; echo token-$((6*7)) > left; cp left sub/left\n",
+    );
+    let file = project.folder().join(".github/workflows/w.yml");
+    let text = std::fs::read_to_string(&file).expect("a workflow");
+    std::fs::write(&file, text.replace("pawl-host", "bench")).expect("a file");
+    let image = "bench=pawl-test/busybox:1";
+    let first = log(run(&project, &["--image", image]).code(0));
+    assert_eq!(first[1..4], ["changed", "a.txt", "new.txt"].map(str::to_owned), "{first:?}");
+    assert!(project.store_files_with("token-42").is_empty());
+    assert!(!project.store_files_with("staged").is_empty(), "the copy is there");
+    let project = project.file("new.txt", "newer").file("other.txt", "x");
+    let second = log(run(&project, &["--image", image]).code(0));
+    let expected = ["changed", "a.txt", "new.txt", "other.txt", "sub"];
+    assert_eq!(second[1..6], expected.map(str::to_owned), "{second:?}");
+    assert_eq!(second.last(), first.last(), "sub/b.txt is the very same file");
+    let pruned = Pawl::new(&project).args(["prune", "--json"]).store(project.store()).run();
+    assert_eq!(pruned.code(0).json()["folders"].as_array().map(Vec::len), Some(1));
+    assert!(project.store_files_with("staged").is_empty());
+}
