@@ -80,6 +80,12 @@ impl Objects for FakeStore {
         let found = self.objects.lock().unwrap().get(digest).cloned();
         found.ok_or_else(|| RegistryError::Unknown(digest.to_owned()))
     }
+    async fn keep(&self, _: &std::path::Path) -> Result<String, RegistryError> {
+        panic!("not used here")
+    }
+    async fn open(&self, _: &str) -> Result<std::fs::File, RegistryError> {
+        panic!("not used here")
+    }
     async fn has(&self, digest: &str) -> Result<bool, RegistryError> {
         Ok(self.objects.lock().unwrap().contains_key(digest))
     }

@@ -133,13 +133,12 @@ fn render(
         ("previous", previous.map(|number| number.to_string()).unwrap_or_default()),
     ];
     ActionOutcome {
-        env: Default::default(),
         success,
         outputs: outputs.into_iter().map(|(name, text)| (name.to_owned(), text)).collect(),
         report: serde_json::to_value(&report).unwrap_or_default(),
         summary: summary(&word, reason, seen, revision, previous),
-        log: Vec::new(),
         reason: (!success).then(|| format!("{word}: {reason}")),
+        ..ActionOutcome::default()
     }
 }
 

@@ -383,7 +383,9 @@ impl From<ModelError> for ActionError {
 impl From<RegistryError> for ActionError {
     fn from(error: RegistryError) -> Self {
         match error {
-            RegistryError::Unknown(_) => Self::input(error.to_string(), ""),
+            RegistryError::Unknown(_) | RegistryError::Taken(_) => {
+                Self::input(error.to_string(), "")
+            }
             RegistryError::Moved { .. } => {
                 Self::environment(error.to_string(), "somebody else moved it: run again")
             }

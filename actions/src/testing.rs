@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use pawl_core::ports::{ActionOutcome, Clock, RunFacts};
 use pawl_core::registry::{
-    Alias, Artifacts, Lineage, ModelRegistry, ModelVersion, Objects, RegistryError,
+    Alias, Artifact, Artifacts, Lineage, ModelRegistry, ModelVersion, Objects, RegistryError,
 };
 use pawl_core::rollout::{
     ImageBuilder, ImageSpec, Observed, ProbeRequest, ProbeResponse, Revision, RevisionState,
@@ -19,16 +19,13 @@ use pawl_core::rollout::{
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// An artifact's files: path and digest.
-type Files = Vec<(String, String)>;
-
 /// Everything that a store keeps.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
     pub(crate) versions: Mutex<Vec<ModelVersion>>,
     pub(crate) aliases: Mutex<BTreeMap<(String, String), u64>>,
-    pub(crate) artifacts: Mutex<BTreeMap<(String, String), Files>>,
+    pub(crate) artifacts: Mutex<BTreeMap<(String, String), Artifact>>,
 }
 
 #[async_trait]
@@ -127,6 +124,18 @@ impl Objects for Memory {
         objects.get(digest).cloned().ok_or_else(|| RegistryError::Unknown(digest.to_owned()))
     }
 
+    async fn keep(&self, file: &std::path::Path) -> Result<String, RegistryError> {
+        self.put(std::fs::read(file).unwrap()).await
+    }
+
+    async fn open(&self, digest: &str) -> Result<std::fs::File, RegistryError> {
+        use std::io::{Seek, Write};
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&self.get(digest).await?).unwrap();
+        file.rewind().unwrap();
+        Ok(file)
+    }
+
     async fn has(&self, digest: &str) -> Result<bool, RegistryError> {
         Ok(self.objects.lock().unwrap().contains_key(digest))
     }
@@ -134,29 +143,36 @@ impl Objects for Memory {
 
 #[async_trait]
 impl Artifacts for Memory {
-    async fn save(
-        &self,
-        run: &str,
-        name: &str,
-        files: &[(String, String)],
-    ) -> Result<(), RegistryError> {
-        let key = (run.to_owned(), name.to_owned());
-        self.artifacts.lock().unwrap().insert(key, files.to_vec());
-        Ok(())
+    async fn save(&self, artifact: &Artifact, overwrite: bool) -> Result<Artifact, RegistryError> {
+        let mut artifacts = self.artifacts.lock().unwrap();
+        let key = (artifact.run.clone(), artifact.name.clone());
+        let known = artifacts.get(&key).filter(|known| known.maker != artifact.maker);
+        if known.is_some() && !overwrite {
+            return Err(RegistryError::Taken(format!("there is {} already", artifact.name)));
+        }
+        let id = artifacts.len() as u64 + 1;
+        let kept = Artifact { id, ..artifact.clone() };
+        artifacts.insert(key, kept.clone());
+        Ok(kept)
     }
 
-    async fn find(
-        &self,
-        run: &str,
-        name: &str,
-    ) -> Result<Option<Vec<(String, String)>>, RegistryError> {
+    async fn find(&self, run: &str, name: &str) -> Result<Option<Artifact>, RegistryError> {
         let key = (run.to_owned(), name.to_owned());
         Ok(self.artifacts.lock().unwrap().get(&key).cloned())
     }
 
-    async fn names(&self, run: &str) -> Result<Vec<String>, RegistryError> {
+    async fn list(&self, run: &str) -> Result<Vec<Artifact>, RegistryError> {
         let artifacts = self.artifacts.lock().unwrap();
-        Ok(artifacts.keys().filter(|key| key.0 == run).map(|key| key.1.clone()).collect())
+        Ok(artifacts.values().filter(|artifact| artifact.run == run).cloned().collect())
+    }
+
+    async fn remove(&self, run: &str, name: &str) -> Result<(), RegistryError> {
+        self.artifacts.lock().unwrap().remove(&(run.to_owned(), name.to_owned()));
+        Ok(())
+    }
+
+    async fn files(&self, artifact: &Artifact) -> Result<Vec<(String, String)>, RegistryError> {
+        Ok(artifact.files.clone())
     }
 }
 

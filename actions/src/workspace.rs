@@ -124,6 +124,23 @@ impl Workspace {
         Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
     }
 
+    /// The same for a path that a person gives, in which `~` is the home folder and not a name.
+    ///
+    /// # Errors
+    /// As [`Workspace::relative`], and `Outside` for the home folder.
+    pub fn relative_without_home(&self, path: &str) -> Result<String, WorkspaceError> {
+        if path == "~" || path.starts_with("~/") {
+            return Err(WorkspaceError::Outside(path.to_owned()));
+        }
+        self.relative(path)
+    }
+
+    /// A path in normal form as the job's steps know it, absolute.
+    pub fn seen_path(&self, path: &str) -> String {
+        let root = self.seen_as.clone().unwrap_or_else(|| self.root.display().to_string());
+        if path == "." { root } else { format!("{root}/{path}") }
+    }
+
     /// Opens a regular file for reading.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
-//! Which files of a workspace the lines of `path` mean, and what they are called inside the artifact.
+//! Which files of a workspace the lines of `path` mean, and what they are called inside the artifact: the rules of
+//! `actions/upload-artifact`, which searches with GitHub's own glob package.
 
 use crate::action::ActionError;
 use crate::workspace::{Workspace, WorkspaceError};
-use globset::{GlobBuilder, GlobMatcher};
+use pawl_core::file_patterns::FilePatterns;
 use std::collections::BTreeMap;
 
 /// One file to upload.
@@ -14,92 +15,64 @@ pub(super) struct Selected {
     pub(super) inside: String,
 }
 
-/// One line of `path`.
-struct Line {
-    /// The folder before the first wildcard, or the folder that holds the one file; `.` is the root.
-    base: String,
-    files: Vec<String>,
-}
-
-pub(super) fn select(workspace: &Workspace, text: &str) -> Result<Vec<Selected>, ActionError> {
-    let mut lines = Vec::new();
-    let mut excluded = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        match line.strip_prefix('!') {
-            Some(pattern) => excluded.extend(exclusion(workspace, pattern)?),
-            None => lines.push(read_line(workspace, line)?),
+pub(super) fn select(
+    workspace: &Workspace,
+    text: &str,
+    hidden: bool,
+) -> Result<Vec<Selected>, ActionError> {
+    let patterns = patterns(workspace, text)?;
+    let roots = patterns.roots();
+    let mut found = BTreeMap::new();
+    for root in &roots {
+        for path in files(workspace, root)? {
+            let parts: Vec<String> = path.split('/').map(str::to_owned).collect();
+            let is_hidden =
+                || parts.iter().skip(root.len().saturating_sub(1)).any(|name| hides(name));
+            if patterns.takes(&parts) && (hidden || !is_hidden()) {
+                found.insert(path, parts);
+            }
         }
     }
-    let root = common_folder(lines.iter().map(|line| line.base.as_str()));
-    let mut found = BTreeMap::new();
-    for path in lines.into_iter().flat_map(|line| line.files) {
-        if excluded.iter().any(|glob: &GlobMatcher| glob.is_match(&path)) {
+    let skipped = base(&roots, &found).len();
+    let inside = |parts: Vec<String>| parts[skipped.min(parts.len() - 1)..].join("/");
+    Ok(found.into_iter().map(|(path, parts)| Selected { path, inside: inside(parts) }).collect())
+}
+
+/// The lines as patterns from the workspace's root. One that leads out is an error, not a line without a match.
+fn patterns(workspace: &Workspace, text: &str) -> Result<FilePatterns, ActionError> {
+    let mut lines = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let inside = match root.as_str() {
-            "." => path.clone(),
-            root => path.strip_prefix(root).unwrap_or(&path).trim_start_matches('/').to_owned(),
-        };
-        found.insert(path, inside);
+        let pattern = line.trim_start_matches('!');
+        let signs = &line[..line.len() - pattern.len()];
+        lines.push(format!("{signs}{}", workspace.relative_without_home(pattern.trim())?));
     }
-    Ok(found.into_iter().map(|(path, inside)| Selected { path, inside }).collect())
+    FilePatterns::new(&lines, "/").map_err(|message| ActionError::input(message, ""))
 }
 
-fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '[', '{'])
-}
-
-fn read_line(workspace: &Workspace, line: &str) -> Result<Line, ActionError> {
-    let path = workspace.relative(line)?;
-    let fixed: Vec<&str> = path.split('/').take_while(|part| !is_pattern(part)).collect();
-    let fixed = if fixed.is_empty() { ".".to_owned() } else { fixed.join("/") };
-    let files = match workspace.files(&fixed) {
-        Ok(files) => files,
-        Err(WorkspaceError::Missing(_)) => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    let mut files: Vec<String> = files.into_iter().map(|file| file.path).collect();
-    // The metadata of a checkout are nothing that a step has made: only a line that names them takes them.
-    let is_metadata = |path: &str| path.split('/').any(|part| part == ".git");
-    if !is_metadata(&fixed) {
-        files.retain(|file| !is_metadata(file));
+fn files(workspace: &Workspace, root: &[String]) -> Result<Vec<String>, ActionError> {
+    let root = if root.is_empty() { ".".to_owned() } else { root.join("/") };
+    match workspace.files(&root) {
+        Ok(files) => Ok(files.into_iter().map(|file| file.path).collect()),
+        Err(WorkspaceError::Missing(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
-    let mut base = fixed.clone();
-    if fixed != path {
-        let glob = matcher(&path)?;
-        files.retain(|file| glob.is_match(file));
-    } else if files.len() == 1 && files[0] == path {
-        base = path.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned();
+}
+
+fn hides(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+/// The folder that paths in the artifact begin at: the one that all roots have in common, the only root, or the folder that
+/// holds it where it is a file.
+fn base<'a>(roots: &'a [Vec<String>], found: &BTreeMap<String, Vec<String>>) -> &'a [String] {
+    let Some((first, rest)) = roots.split_first() else { return &[] };
+    if rest.is_empty() {
+        let is_file = found.len() == 1 && found.values().all(|path| path == first);
+        return if is_file { &first[..first.len() - 1] } else { first };
     }
-    Ok(Line { base, files })
-}
-
-/// A line that takes files out: the path itself and everything below it.
-fn exclusion(workspace: &Workspace, pattern: &str) -> Result<[GlobMatcher; 2], ActionError> {
-    let path = workspace.relative(pattern)?;
-    Ok([matcher(&path)?, matcher(&format!("{path}/**"))?])
-}
-
-fn matcher(pattern: &str) -> Result<GlobMatcher, ActionError> {
-    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-    glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-        ActionError::input(format!("{pattern:?} is not a pattern: {}", error.kind()), "")
-    })
-}
-
-/// The deepest folder that all of these are in.
-fn common_folder<'a>(folders: impl Iterator<Item = &'a str>) -> String {
-    let mut common: Option<Vec<&str>> = None;
-    for folder in folders {
-        let parts: Vec<&str> = folder.split('/').filter(|part| *part != ".").collect();
-        common = Some(match common {
-            None => parts,
-            Some(before) => {
-                let same = before.iter().zip(&parts).take_while(|(a, b)| a == b).count();
-                before[..same].to_vec()
-            }
-        });
-    }
-    let common = common.unwrap_or_default().join("/");
-    if common.is_empty() { ".".to_owned() } else { common }
+    let common = |other: &Vec<String>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
+    &first[..rest.iter().map(common).min().unwrap_or(0)]
 }

@@ -15,8 +15,8 @@ async fn inside(paths: &str) -> Vec<String> {
     let bench = bench();
     bench.run(&Upload, &[("name", "x"), ("path", paths)]).await.unwrap();
     let artifacts = bench.memory.artifacts.lock().unwrap();
-    let files = artifacts.get(&("run-1".to_owned(), "x".to_owned())).cloned();
-    files.unwrap_or_default().into_iter().map(|(path, _)| path).collect()
+    let artifact = artifacts.get(&("run-1".to_owned(), "x".to_owned())).cloned();
+    artifact.unwrap_or_default().files.into_iter().map(|(path, _)| path).collect()
 }
 
 #[tokio::test]
@@ -28,6 +28,10 @@ async fn paths_in_the_artifact_begin_at_the_common_folder() {
     assert_eq!(inside("out/a.txt\nother").await, ["other/d.txt", "out/a.txt"]);
     assert_eq!(inside("out\n!out/deep\n!**/*.log").await, ["a.txt"]);
     assert_eq!(inside("**/[bd].txt").await, ["other/d.txt", "out/deep/b.txt"]);
+    assert_eq!(inside("out/a.txt\nout/c.log").await, ["a.txt", "c.log"]);
+    assert_eq!(inside("out/*").await, ["a.txt", "c.log", "deep/b.txt"], "a folder is all in it");
+    assert_eq!(inside("out\n!out/deep\nout/deep/b.*").await, ["a.txt", "c.log", "deep/b.txt"]);
+    assert_eq!(inside("# other\nout/{a,c}.*").await, [""; 0], "braces mean themselves");
 }
 
 #[tokio::test]
@@ -66,8 +70,44 @@ async fn nothing_outside_of_the_workspace_is_uploaded() {
 #[tokio::test]
 async fn wrong_names_and_patterns_are_named() {
     let bench = bench();
-    for (name, path) in [("a/b", "out"), ("..", "out"), ("x", "out/[")] {
+    for (name, path) in [("a/b", "out"), ("..", "out"), ("x", "out/a/../b"), ("x", "~/out")] {
         let error = bench.run(&Upload, &[("name", name), ("path", path)]).await.unwrap_err();
         assert_eq!(error.exit_code(), 2, "{name} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_name_is_taken_unless_the_same_step_comes_again_or_overwrites() {
+    let mut bench = bench();
+    let again = [("path", "out/a.txt")];
+    bench.facts.step = "a/0".to_owned();
+    bench.run(&Upload, &again).await.unwrap();
+    bench.run(&Upload, &again).await.unwrap();
+    bench.facts.step = "a/1".to_owned();
+    assert_eq!(bench.run(&Upload, &again).await.unwrap_err().exit_code(), 2);
+    bench.run(&Upload, &[("path", "other"), ("overwrite", "true")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn hidden_files_stay_unless_they_are_asked_for() {
+    let bench = bench();
+    bench.workspace().write("out/.git/config", b"x").unwrap();
+    let cases = [("out", "false", "3"), ("out", "true", "4"), ("out/.git", "false", "0")];
+    for (path, wish, files) in cases.into_iter().chain([("out/.git/config", "false", "1")]) {
+        let given = [("path", path), ("include-hidden-files", wish)];
+        let outcome = bench.run(&Upload, &given).await.unwrap();
+        assert_eq!(outcome.outputs["files"], files, "{path} {wish}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_file_can_stay_itself() {
+    let bench = bench();
+    bench.run(&Upload, &[("path", "out/deep/b.txt"), ("archive", "false")]).await.unwrap();
+    let artifacts = bench.memory.artifacts.lock().unwrap().clone();
+    let kept = &artifacts[&("run-1".to_owned(), "b.txt".to_owned())];
+    assert_eq!(kept.blob, Some(digest(b"out/deep/b.txt")));
+    drop(artifacts);
+    let many = bench.run(&Upload, &[("path", "out"), ("archive", "false")]).await;
+    assert_eq!(many.unwrap_err().exit_code(), 2);
 }

@@ -14,6 +14,7 @@ use pawl_core::registry::{Artifacts, ModelRegistry, Objects};
 use pawl_core::rollout::{ImageBuilder, Revisions, RolloutTarget};
 use pawl_engine::clock::SystemClock;
 use pawl_engine::engine::{Engine, Limits};
+use pawl_engine::shelf::Shelf;
 use pawl_executors::docker::{DockerExecutor, DockerSettings};
 use pawl_executors::host::{HostExecutor, HostSettings};
 use pawl_executors::routed::RoutedExecutor;
@@ -88,7 +89,10 @@ impl ActionRunner for ActionParts {
         };
         let workspace = match Workspace::open(&call.workspace) {
             // Steps know their files by the sandbox's paths.
-            Ok(workspace) => workspace.seen_as(pawl_core::contexts::WORKSPACE),
+            Ok(workspace) => match call.run.github("workspace") {
+                "" => workspace.seen_as(pawl_core::contexts::WORKSPACE),
+                seen => workspace.seen_as(seen),
+            },
             Err(error) => return refused(error.to_string()),
         };
         let context = self.context(workspace, call.run, log);
@@ -126,7 +130,7 @@ pub(crate) fn parts_of(store: &Store) -> Result<ActionParts, CommandError> {
         faults: Faults::default(),
         registry: store.registry.clone(),
         objects: store.objects.clone(),
-        artifacts: store.registry.clone(),
+        artifacts: Arc::new(Shelf::new(store.registry.clone(), store.objects.clone())),
         revisions: store.registry.clone(),
         target: Arc::new(LazyTarget::new(docker_host(), store.folder.clone(), binary.clone())),
         images: Arc::new(LazyImages::new(docker_host())),

@@ -133,6 +133,7 @@ impl From<pawl_core::registry::RegistryError> for CommandError {
             Registry::Unknown(_) => {
                 Self::input(&error, "`pawl models` lists models, versions and aliases")
             }
+            Registry::Taken(_) => Self::input(&error, "choose another name"),
             Registry::Moved { .. } => {
                 Self::environment(&error, "look at `pawl models` and try again")
             }

@@ -114,7 +114,7 @@ pub fn of_action(outcome: ActionOutcome, duration_ms: u64) -> Ending {
             report: outcome.report,
             ..StepEffects::default()
         },
-        warnings: Vec::new(),
+        warnings: outcome.warnings,
     }
 }
 

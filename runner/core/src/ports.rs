@@ -485,6 +485,8 @@ pub struct RunFacts {
     pub reports: IndexMap<String, serde_json::Value>,
     /// Conclusions of the jobs that are over.
     pub jobs: IndexMap<String, String>,
+    /// The step that asks, as `job/step`; empty outside of a run.
+    pub step: String,
     /// The `github` context without the token, as JSON.
     pub github: serde_json::Value,
     /// Folders of this machine that stand for repositories: `OWNER/REPO[@REF]` to folder.
@@ -517,6 +519,8 @@ pub struct ActionOutcome {
     pub log: Vec<String>,
     /// Why it failed, in words.
     pub reason: Option<String>,
+    /// What the user should know although it did not fail: shown as warnings.
+    pub warnings: Vec<String>,
 }
 
 /// Runs built-in actions inside the runner. Calls are idempotent: after a crash the same call is simply made again.

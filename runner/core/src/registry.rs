@@ -68,6 +68,9 @@ pub enum RegistryError {
         /// What it points at.
         found: Option<u64>,
     },
+    /// User: there is something of this name already.
+    #[error("{0}")]
+    Taken(String),
     /// An object's bytes do not have the digest that names them.
     #[error("object {0} is damaged: its bytes have another digest")]
     Damaged(String),
@@ -122,26 +125,62 @@ pub trait Objects: Send + Sync {
     async fn put(&self, bytes: Vec<u8>) -> Result<String, RegistryError>;
     /// Reads an object and checks its digest.
     async fn get(&self, digest: &str) -> Result<Vec<u8>, RegistryError>;
+    /// Keeps the bytes of a file of this machine, however many they are; the file stays.
+    async fn keep(&self, file: &std::path::Path) -> Result<String, RegistryError>;
+    /// Opens an object. Its bytes are not verified: whoever reads them all compares.
+    async fn open(&self, digest: &str) -> Result<std::fs::File, RegistryError>;
     /// True when it is there (not verified).
     async fn has(&self, digest: &str) -> Result<bool, RegistryError>;
+}
+
+/// One artifact of a run: files by their digests, or one blob that came as a whole, or both where the files were packed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Artifact {
+    /// Its number in the store; 0 before it is kept.
+    pub id: u64,
+    /// The run.
+    pub run: String,
+    /// Its name.
+    pub name: String,
+    /// Path in the artifact, and digest of the object.
+    pub files: Vec<(String, String)>,
+    /// Digest of the archive, or of the single file that it is.
+    pub blob: Option<String>,
+    /// Media type of the blob.
+    pub media: String,
+    /// `sha256:…` that names the content.
+    pub digest: String,
+    /// Size of the content, bytes.
+    pub bytes: u64,
+    /// When it was kept.
+    pub created_ms: UnixMs,
+    /// When it goes; `None` stays.
+    pub expires_ms: Option<UnixMs>,
+    /// The job, or step of a job, that made it: made again by the same one it takes its own place.
+    pub maker: String,
+}
+
+/// Why this cannot be an artifact's name, by GitHub's rules; `None` when it can.
+pub fn artifact_name_fault(name: &str) -> Option<String> {
+    let bad = |c: char| c.is_control() || "/\\:*?\"<>|".contains(c);
+    let is_bad =
+        name.is_empty() || name.len() > 200 || name.contains(bad) || matches!(name, "." | "..");
+    is_bad.then(|| format!("{name:?} cannot be an artifact's name"))
 }
 
 /// A run's artifacts: named objects.
 #[async_trait]
 pub trait Artifacts: Send + Sync {
-    /// Stores a named artifact of a run (a later one of the same name replaces it): (path in the artifact, object digest).
-    async fn save(
-        &self,
-        run: &str,
-        name: &str,
-        files: &[(String, String)],
-    ) -> Result<(), RegistryError>;
-    /// The files of an artifact, or `None`.
-    async fn find(
-        &self,
-        run: &str,
-        name: &str,
-    ) -> Result<Option<Vec<(String, String)>>, RegistryError>;
-    /// Names of a run's artifacts.
-    async fn names(&self, run: &str) -> Result<Vec<String>, RegistryError>;
+    /// Keeps an artifact under its run and name and gives it with number and time. One of that name is replaced with
+    /// `overwrite`, or when the same maker made it (after a crash the same call is made again); else `Taken`.
+    async fn save(&self, artifact: &Artifact, overwrite: bool) -> Result<Artifact, RegistryError>;
+    /// The artifact of this name, or `None`.
+    async fn find(&self, run: &str, name: &str) -> Result<Option<Artifact>, RegistryError>;
+    /// A run's artifacts, by name.
+    async fn list(&self, run: &str) -> Result<Vec<Artifact>, RegistryError>;
+    /// Forgets an artifact; one that is not there is fine.
+    async fn remove(&self, run: &str, name: &str) -> Result<(), RegistryError>;
+    /// An artifact's files, path and digest: an archive is opened, its names judged.
+    async fn files(&self, artifact: &Artifact) -> Result<Vec<(String, String)>, RegistryError>;
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Version of the tables below. A store with a greater one was written by a newer program and is refused.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// `Pawl` in ASCII: tells our file from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5061_776c;
@@ -59,12 +59,6 @@ CREATE TABLE aliases (
     PRIMARY KEY (model, alias),
     FOREIGN KEY (model, version) REFERENCES versions (model, version)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE artifacts (
-    run TEXT NOT NULL,
-    name TEXT NOT NULL,
-    files TEXT NOT NULL,
-    PRIMARY KEY (run, name)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE revisions (
     service TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -84,6 +78,37 @@ CREATE TABLE IF NOT EXISTS claims (
     cancelled TEXT,
     UNIQUE (name, run, job)
 ) STRICT;
+";
+
+/// What version 2 added: artifacts with numbers, and caches.
+const SECOND: &str = "
+CREATE TABLE kept (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    artifact TEXT NOT NULL,
+    UNIQUE (run, name)
+) STRICT;
+CREATE TABLE caches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    space TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    key TEXT NOT NULL,
+    version TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL,
+    UNIQUE (space, reference, key, version)
+) STRICT;
+";
+
+/// The artifacts of version 1, with nothing but their files.
+const FROM_FIRST: &str = "
+INSERT INTO kept (run, name, bytes, artifact)
+    SELECT run, name, 0, json_object('run', run, 'name', name, 'files', json(files)) FROM artifacts;
+DROP TABLE artifacts;
 ";
 
 /// Why the store's file could not be used.
@@ -150,9 +175,16 @@ fn prepare(mut connection: Connection, name: &str) -> Result<Connection, Databas
     connection.execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Asked again inside the transaction: two processes may open a new store at once.
-    if check_version(&transaction, name)? == 0 {
+    let version = check_version(&transaction, name)?;
+    if version == 0 {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    if version < VERSION {
+        transaction.execute_batch(SECOND)?;
+        if version == 1 {
+            transaction.execute_batch(FROM_FIRST)?;
+        }
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.execute_batch(LATER_TABLES)?;

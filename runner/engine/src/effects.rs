@@ -10,7 +10,7 @@ use pawl_core::finish::{self, StopReason};
 use pawl_core::ids::{JobKey, JobUid, StepUid};
 use pawl_core::plan::{PlannedJob, PlannedStep, StepKind};
 use pawl_core::ports::{
-    ActionCall, Command, ExecutorError, JobRequest, StepExit, StepRequest, StopLadder,
+    ActionCall, Command, ExecutorError, JobRequest, RunFacts, StepExit, StepRequest, StopLadder,
 };
 use pawl_core::resolve::{self, StepSpec, Work};
 use std::path::PathBuf;
@@ -201,7 +201,7 @@ impl Coordinator<'_> {
                     action,
                     inputs,
                     workspace: self.folder.job(&key.job),
-                    run: self.facts.clone(),
+                    run: self.facts_for(&key),
                 };
                 let actions = Arc::clone(&self.engine.actions);
                 let (name, limit) = (key.clone(), self.engine.limits.log_bytes);
@@ -214,6 +214,21 @@ impl Coordinator<'_> {
             live.timeout_ms = timeout_ms;
             live.task = Some(task);
         }
+    }
+
+    /// What a built-in action may know: the run's facts, and where the steps of its own job see the workspace.
+    fn facts_for(&self, key: &StepKey) -> RunFacts {
+        let mut facts = self.facts.clone();
+        facts.step = format!("{}/{}", key.job, key.step);
+        let job = self.state.jobs.get(&key.job);
+        let planned = job.and_then(|job| Some((job, self.state.planned(job)?)));
+        if let (Some(plan), Some((job, planned))) = (&self.state.plan, planned)
+            && let serde_json::Value::Object(github) = &mut facts.github
+        {
+            let workspace = self.scope(plan).workspace_of(planned, job);
+            github.insert("workspace".to_owned(), workspace.into());
+        }
+        facts
     }
 
     /// Tells the reader of the step's lines what is known of the step.

@@ -1,6 +1,8 @@
 //! Coordinator, journal, recovery, object store, model registry: everything between core's decisions and the world.
 
+pub mod archive;
 mod cache;
+pub mod cache_store;
 pub mod cancel;
 mod carry;
 pub mod clock;
@@ -24,7 +26,9 @@ pub mod objects;
 mod process;
 mod recovery;
 pub mod registry;
+pub mod results;
 mod scrub;
+pub mod shelf;
 mod sieve;
 mod signals;
 pub mod sources;

@@ -3,14 +3,17 @@
 
 use crate::database::make_private_folder;
 use async_trait::async_trait;
+use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutPayload};
 use pawl_core::registry::{Objects, RegistryError};
 use sha2::{Digest, Sha256};
 use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
 
 /// Where objects are: `sha256/ab/cdef…` under a folder or a bucket's prefix.
 pub struct ObjectFolder {
@@ -88,6 +91,75 @@ impl ObjectFolder {
         }
     }
 
+    /// Keeps the bytes of a file of this machine, however many they are; the file stays. Gives their `sha256:…`.
+    ///
+    /// # Errors
+    ///
+    /// `Storage`.
+    pub async fn keep(&self, file: &Path) -> Result<String, RegistryError> {
+        let path = file.to_owned();
+        let unreadable = |e: &dyn std::fmt::Display| {
+            RegistryError::Storage(format!("cannot read {}: {e}", file.display()))
+        };
+        let digest = tokio::task::spawn_blocking(move || digest_of(&path))
+            .await
+            .map_err(|e| unreadable(&e))?
+            .map_err(|e| unreadable(&e))?;
+        if self.has(&digest).await? {
+            return Ok(digest);
+        }
+        let place = self.place(&digest)?;
+        let mut from = tokio::fs::File::open(file).await.map_err(|e| unreadable(&e))?;
+        let mut to = BufWriter::new(Arc::clone(&self.store), place.clone());
+        let copied = async {
+            tokio::io::copy(&mut from, &mut to).await?;
+            to.shutdown().await
+        };
+        copied.await.map_err(|e| storage("write", &place, &e))?;
+        if let Some(folder) = &self.local {
+            let file = folder.join(place.as_ref());
+            push_to_disk(file).await.map_err(|e| storage("write", &place, &e))?;
+        }
+        Ok(digest)
+    }
+
+    /// Opens an object. Its bytes are not verified: whoever reads them all compares.
+    ///
+    /// # Errors
+    ///
+    /// `Unknown`, `Storage`.
+    pub async fn open(&self, digest: &str) -> Result<File, RegistryError> {
+        let place = self.place(digest)?;
+        let missing = || RegistryError::Unknown(format!("there is no object {digest}"));
+        if let Some(folder) = &self.local {
+            return File::open(folder.join(place.as_ref())).map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => missing(),
+                _ => storage("read", &place, &e),
+            });
+        }
+        let bytes = self.read(&place).await?.ok_or_else(missing)?;
+        let written = || {
+            let mut file = tempfile::tempfile()?;
+            file.write_all(&bytes)?;
+            file.seek(std::io::SeekFrom::Start(0))?;
+            Ok::<_, std::io::Error>(file)
+        };
+        written().map_err(|e| storage("read", &place, &e))
+    }
+
+    /// Forgets an object; one that is not there is fine.
+    ///
+    /// # Errors
+    ///
+    /// `Storage`.
+    pub(crate) async fn remove(&self, digest: &str) -> Result<(), RegistryError> {
+        let place = self.place(digest)?;
+        match self.store.delete(&place).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(storage("remove", &place, &e)),
+        }
+    }
+
     fn place(&self, digest: &str) -> Result<ObjectPath, RegistryError> {
         let hex = hex_of(digest)?;
         let (head, tail) = hex.split_at(2);
@@ -138,6 +210,14 @@ impl Objects for ObjectFolder {
         if found == digest { Ok(bytes) } else { Err(RegistryError::Damaged(digest.to_owned())) }
     }
 
+    async fn keep(&self, file: &Path) -> Result<String, RegistryError> {
+        Self::keep(self, file).await
+    }
+
+    async fn open(&self, digest: &str) -> Result<File, RegistryError> {
+        Self::open(self, digest).await
+    }
+
     async fn has(&self, digest: &str) -> Result<bool, RegistryError> {
         let place = self.place(digest)?;
         match self.store.head(&place).await {
@@ -152,6 +232,20 @@ impl Objects for ObjectFolder {
 pub fn digest(bytes: &[u8]) -> String {
     let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
+}
+
+/// The same of a file.
+fn digest_of(file: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash) = (File::open(file)?, Sha256::new());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            return Ok(format!("sha256:{hex}"));
+        }
+        hash.update(&buffer[..count]);
+    }
 }
 
 /// Large bytes are hashed on a thread that may block: a gigabyte takes about a second.

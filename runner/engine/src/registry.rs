@@ -4,7 +4,7 @@ use crate::database::{self, DatabaseError, explain};
 use async_trait::async_trait;
 use pawl_core::event::UnixMs;
 use pawl_core::ports::Clock;
-use pawl_core::registry::{Alias, Artifacts, Lineage, ModelRegistry, ModelVersion, RegistryError};
+use pawl_core::registry::{Alias, Lineage, ModelRegistry, ModelVersion, RegistryError};
 use pawl_core::rollout::{Revision, RevisionKind, RevisionState, Revisions};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 use serde::Serialize;
@@ -25,7 +25,7 @@ impl From<DatabaseError> for RegistryError {
 }
 
 /// What may go wrong inside a transaction.
-enum Fault {
+pub(crate) enum Fault {
     Sqlite(rusqlite::Error),
     Refused(RegistryError),
 }
@@ -61,12 +61,16 @@ impl SqliteRegistry {
         Ok(Self::over(database::open_in_memory()?, clock))
     }
 
+    pub(crate) fn now_ms(&self) -> UnixMs {
+        self.clock.now_ms()
+    }
+
     fn over(connection: Connection, clock: Arc<dyn Clock>) -> Self {
         Self { connection: Arc::new(Mutex::new(connection)), clock }
     }
 
     /// Runs `act` in one transaction on a thread that may block. Reads use it too: they take microseconds.
-    async fn transact<T: Send + 'static>(
+    pub(crate) async fn transact<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, RegistryError> {
@@ -89,12 +93,12 @@ impl SqliteRegistry {
     }
 }
 
-fn to_json<T: Serialize>(value: &T) -> Result<String, Fault> {
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Fault> {
     let json = serde_json::to_string(value);
     json.map_err(|e| RegistryError::Storage(format!("cannot write a record: {e}")).into())
 }
 
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
     let value = serde_json::from_str(text);
     value.map_err(|e| RegistryError::Storage(format!("cannot read a record: {e}")).into())
 }
@@ -297,56 +301,6 @@ fn set_alias(
         }
     }
     Ok(())
-}
-
-// ---------------------------------------------------------------- artifacts
-
-#[async_trait]
-impl Artifacts for SqliteRegistry {
-    async fn save(
-        &self,
-        run: &str,
-        name: &str,
-        files: &[(String, String)],
-    ) -> Result<(), RegistryError> {
-        let (run, name, files) = (run.to_owned(), name.to_owned(), files.to_vec());
-        self.transact(move |t| {
-            t.prepare_cached("INSERT OR REPLACE INTO artifacts VALUES (?1, ?2, ?3)")?.execute((
-                run,
-                name,
-                to_json(&files)?,
-            ))?;
-            Ok(())
-        })
-        .await
-    }
-
-    async fn find(
-        &self,
-        run: &str,
-        name: &str,
-    ) -> Result<Option<Vec<(String, String)>>, RegistryError> {
-        let (run, name) = (run.to_owned(), name.to_owned());
-        self.transact(move |t| {
-            let files: Option<String> = t
-                .prepare_cached("SELECT files FROM artifacts WHERE run = ?1 AND name = ?2")?
-                .query_row((run, name), |row| row.get(0))
-                .optional()?;
-            files.map(|files| from_json(&files)).transpose()
-        })
-        .await
-    }
-
-    async fn names(&self, run: &str) -> Result<Vec<String>, RegistryError> {
-        let run = run.to_owned();
-        self.transact(move |t| {
-            let mut statement =
-                t.prepare_cached("SELECT name FROM artifacts WHERE run = ?1 ORDER BY name")?;
-            let names = statement.query_map([run], |row| row.get(0))?;
-            Ok(names.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
-    }
 }
 
 // ---------------------------------------------------------------- revisions

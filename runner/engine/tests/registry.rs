@@ -5,9 +5,11 @@
 use indexmap::IndexMap;
 use pawl_core::event::UnixMs;
 use pawl_core::ports::Clock;
-use pawl_core::registry::{Artifacts, Lineage, ModelRegistry, RegistryError};
+use pawl_core::registry::{Artifact, Artifacts, Lineage, ModelRegistry, RegistryError};
 use pawl_core::rollout::{Revision, RevisionKind, RevisionState, Revisions};
+use pawl_engine::objects::ObjectFolder;
 use pawl_engine::registry::SqliteRegistry;
+use pawl_engine::shelf::Shelf;
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest,
 };
@@ -151,15 +153,33 @@ async fn registry_version(registry: &SqliteRegistry) -> u64 {
 
 #[tokio::test]
 async fn artifacts_are_kept_by_run_and_name() {
-    let registry = registry();
-    let file = |path: &str| (path.to_owned(), "sha256:aa".to_owned());
-    registry.save("r1", "model", &[file("a"), file("b/c")]).await.unwrap();
-    registry.save("r1", "data", &[]).await.unwrap();
-    registry.save("r1", "model", &[file("d")]).await.unwrap();
-    assert_eq!(registry.find("r1", "model").await.unwrap(), Some(vec![file("d")]));
-    assert_eq!(registry.find("r1", "data").await.unwrap(), Some(vec![]));
-    assert_eq!(registry.find("r2", "model").await.unwrap(), None);
-    assert_eq!(registry.names("r1").await.unwrap(), ["data", "model"]);
+    let folder = tempfile::tempdir().unwrap();
+    let objects = ObjectFolder::local(folder.path()).unwrap();
+    let shelf = Shelf::new(Arc::new(registry()), Arc::new(objects));
+    let artifact = |run: &str, name: &str, path: &str, maker: &str| Artifact {
+        run: run.to_owned(),
+        name: name.to_owned(),
+        files: vec![(path.to_owned(), "sha256:aa".to_owned())],
+        maker: maker.to_owned(),
+        ..Artifact::default()
+    };
+    let first = shelf.save(&artifact("r1", "model", "a", "x"), false).await.unwrap();
+    shelf.save(&artifact("r1", "data", "b", "x"), false).await.unwrap();
+    let taken = shelf.save(&artifact("r1", "model", "c", "y"), false).await.unwrap_err();
+    assert!(matches!(taken, RegistryError::Taken(_)), "{taken}");
+    assert_eq!(shelf.find("r1", "model").await.unwrap(), Some(first.clone()));
+    shelf.save(&artifact("r1", "model", "a", "x"), false).await.expect("the same maker again");
+    let second = shelf.save(&artifact("r1", "model", "d", "y"), true).await.unwrap();
+    assert_eq!(shelf.files(&second).await.unwrap(), artifact("", "", "d", "").files);
+    let names: Vec<String> =
+        shelf.list("r1").await.unwrap().into_iter().map(|artifact| artifact.name).collect();
+    assert_eq!(names, ["data", "model"]);
+    assert_eq!(shelf.find("r2", "model").await.unwrap(), None);
+    let gone = Artifact { expires_ms: Some(1), ..artifact("r3", "old", "a", "x") };
+    shelf.save(&gone, false).await.unwrap();
+    assert_eq!(shelf.find("r3", "old").await.unwrap(), None, "its time is over");
+    shelf.remove("r1", "model").await.unwrap();
+    assert_eq!(shelf.find("r1", "model").await.unwrap(), None);
 }
 
 #[tokio::test]

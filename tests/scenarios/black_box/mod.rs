@@ -2,6 +2,7 @@
 
 mod action_sources;
 mod actions;
+mod artifacts;
 mod background;
 mod calls;
 mod cancellation;

@@ -57,7 +57,44 @@ const CHECKOUT: StandIn = StandIn {
     defaults: &[("tidy", "true")],
 };
 
-const ALL: [&StandIn; 1] = [&CHECKOUT];
+const UPLOAD: StandIn = StandIn {
+    action: "actions/upload-artifact",
+    builtin: "upload",
+    carried: &[
+        ("name", ""),
+        ("path", ""),
+        ("if-no-files-found", ""),
+        ("retention-days", ""),
+        ("overwrite", ""),
+        ("include-hidden-files", ""),
+        ("archive", ""),
+    ],
+    // Files are kept as they are; they are compressed, if at all, when somebody asks for the archive.
+    idle: &["compression-level"],
+    refused: &[],
+    defaults: &[],
+};
+
+const DOWNLOAD: StandIn = StandIn {
+    action: "actions/download-artifact",
+    builtin: "download",
+    carried: &[
+        ("name", ""),
+        ("artifact-ids", ""),
+        ("path", ""),
+        ("pattern", ""),
+        ("merge-multiple", ""),
+        ("repository", ""),
+        ("run-id", ""),
+        ("skip-decompress", ""),
+    ],
+    // The store asks for no token, and a damaged file is always an error.
+    idle: &["github-token", "digest-mismatch"],
+    refused: &[],
+    defaults: &[],
+};
+
+const ALL: [&StandIn; 3] = [&CHECKOUT, &UPLOAD, &DOWNLOAD];
 
 /// True for a `uses:` that a built-in action answers unless the real ones are asked for.
 pub fn is_answered(uses: &Uses) -> bool {
