@@ -75,7 +75,7 @@ fi
 if [ -z "${QUICK:-}" ]; then
     stage 'fuzz targets, a minute each'
     CARGO_TARGET_DIR=$CARGO_TARGET_DIR/fuzz sh tests/fuzz/run.sh 60 workflow plan action expression \
-        commands env_file matcher options lock
+        commands env_file matcher options lock archive
 
     # With a store of its own, so that a developer's is not touched.
     stage 'quickstart, release build'

@@ -106,6 +106,9 @@ pub struct Manifest {
     /// Where it runs.
     #[serde(rename = "in")]
     pub place: Place,
+    /// It runs once more after the job's steps, when the job has succeeded. Only for actions in the job.
+    #[serde(default)]
+    pub post: bool,
     /// Inputs, in the order of the file.
     #[serde(default)]
     pub inputs: IndexMap<String, InputSpec>,
@@ -430,12 +433,14 @@ impl JobFacts {
     }
 }
 
-/// What a `job` action gets: the workspace, a place to log to, and facts; no credentials, no network.
+/// What a `job` action gets: the workspace, its environment, a place to log to, and facts; no credentials.
 pub struct JobContext<'a> {
     /// The job's workspace.
     pub workspace: Workspace,
     /// What it knows of the run.
     pub facts: JobFacts,
+    /// Gives a variable of the step's environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Takes one line at a time.
     pub log: &'a dyn Fn(String),
 }
@@ -449,6 +454,18 @@ pub trait JobAction: Send + Sync {
     /// # Errors
     /// When there is no result; see [`ActionError`].
     fn run(&self, context: &JobContext<'_>, inputs: &Inputs) -> Result<ActionOutcome, ActionError>;
+    /// What comes after the job's steps, where the manifest says `post: true`.
+    ///
+    /// # Errors
+    /// When there is no result; `Internal` for an action without such a part.
+    fn post(
+        &self,
+        context: &JobContext<'_>,
+        inputs: &Inputs,
+    ) -> Result<ActionOutcome, ActionError> {
+        let _ = (context, inputs);
+        Err(ActionError::internal("this action has nothing to do after the job's steps"))
+    }
 }
 
 /// What a `runner` action may use.

@@ -15,6 +15,8 @@ pub mod workspace;
 pub mod baseline;
 #[path = "../build/mod.rs"]
 pub mod build;
+#[path = "../cache/mod.rs"]
+pub mod cache;
 #[path = "../checkout/mod.rs"]
 pub mod checkout;
 #[path = "../deploy/mod.rs"]

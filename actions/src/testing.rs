@@ -305,7 +305,9 @@ impl Bench {
     ) -> Result<ActionOutcome, ActionError> {
         let inputs = Inputs::check(action.manifest(), &texts(given))?;
         let facts = JobFacts { run: "run-1".to_owned(), commit: "abc".to_owned() };
-        action.run(&JobContext { workspace: self.workspace(), facts, log: &silent }, &inputs)
+        let variable = |_: &str| None;
+        let workspace = self.workspace();
+        action.run(&JobContext { workspace, facts, variable: &variable, log: &silent }, &inputs)
     }
 }
 

@@ -254,6 +254,16 @@ impl Workspace {
         rustix::fs::symlinkat(target, &folder, &name).map_err(|errno| io_error(&path, errno))
     }
 
+    /// Makes a symbolic link to anywhere, for whoever has the rights of its reader. Nothing of ours follows it.
+    ///
+    /// # Errors
+    /// `Outside` for the path itself; `Io`.
+    pub(crate) fn link_anywhere(&self, path: &str, target: &Path) -> Result<(), WorkspaceError> {
+        let (folder, name, path) = self.place(path)?;
+        remove_if_there(&folder, &name).map_err(|errno| io_error(&path, errno))?;
+        rustix::fs::symlinkat(target, &folder, &name).map_err(|errno| io_error(&path, errno))
+    }
+
     /// All regular files below a folder (or the one file at the path), in order of their paths. Links are not
     /// followed and not listed.
     ///

@@ -125,6 +125,7 @@ impl ActionRunner for NoActions {
 async fn carried(plan: Plan, folder: &Path) -> Outcome<(Duration, u64)> {
     let journal = Arc::new(SqliteJournal::open(&folder.join("pawl.db"))?);
     let engine = Engine {
+        results: None,
         executor: Arc::new(FakeWorld::new(|_| FakeStep::prints(&["hello"])).executor()),
         actions: Arc::new(NoActions),
         journal: journal.clone(),

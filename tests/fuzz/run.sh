@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 
 seconds=${1:-20}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- workflow plan action expression contract csv parquet predictions model commands env_file matcher options lock
+[ $# -gt 0 ] || set -- workflow plan action expression contract csv parquet predictions model commands env_file matcher options lock archive
 
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/pawl/fuzz}
 export CARGO_TARGET_DIR

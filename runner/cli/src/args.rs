@@ -66,6 +66,9 @@ pub(crate) enum Command {
     JobAction {
         /// Name after `pawl/`
         name: String,
+        /// What comes after the job's steps
+        #[arg(long)]
+        post: bool,
     },
     /// Answer predictions of a model file over HTTP
     Serve(ServeArgs),

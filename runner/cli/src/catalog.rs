@@ -18,6 +18,7 @@ fn planned(manifest: &Manifest) -> ActionManifest {
             Place::Job => plan::Place::Job,
             Place::Runner => plan::Place::Runner,
         },
+        has_post: manifest.post,
         inputs: manifest.inputs.iter().map(|(name, spec)| (name.clone(), input(spec))).collect(),
         outputs: manifest.outputs.keys().cloned().collect(),
     }

@@ -14,6 +14,7 @@ use pawl_core::registry::{Artifacts, ModelRegistry, Objects};
 use pawl_core::rollout::{ImageBuilder, Revisions, RolloutTarget};
 use pawl_engine::clock::SystemClock;
 use pawl_engine::engine::{Engine, Limits};
+use pawl_engine::results::{Results, ResultsLimits};
 use pawl_engine::shelf::Shelf;
 use pawl_executors::docker::{DockerExecutor, DockerSettings};
 use pawl_executors::host::{HostExecutor, HostSettings};
@@ -181,10 +182,23 @@ pub(crate) fn engine(
         journal: store.journal.clone(),
         groups: store.journal.clone(),
         clock: Arc::new(SystemClock),
+        results: Some(results(store, config)),
         work: store.folder.join("work"),
         limits,
     };
     Ok((engine, faults))
+}
+
+/// Artifacts and caches for actions that bring a program of their own.
+fn results(store: &Store, config: &Config) -> Results {
+    let usual = ResultsLimits::default();
+    let limits = ResultsLimits {
+        artifact_bytes: config.artifact_bytes.unwrap_or(usual.artifact_bytes),
+        run_bytes: config.run_bytes.unwrap_or(usual.run_bytes),
+        cache_bytes: config.cache_bytes.unwrap_or(usual.cache_bytes),
+    };
+    let (registry, objects) = (store.registry.clone(), store.objects.clone());
+    Results::new(&store.folder, registry, objects, limits, Arc::new(SystemClock))
 }
 
 /// The executor of jobs in containers.

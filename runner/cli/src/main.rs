@@ -113,7 +113,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Agent { .. } | Command::Service { .. } => {
             Err(CommandError::internal("a first process has no runtime"))
         }
-        Command::JobAction { name } => commands::job_action::run(&name),
+        Command::JobAction { name, post } => commands::job_action::run(&name, post),
         Command::Serve(args) => commands::serve::run(&args).await,
         Command::Proxy(args) => commands::proxy::run(&args).await,
         Command::Reference { part, name } => commands::reference::run(&part, name.as_deref()),

@@ -15,7 +15,7 @@ pub const CONFIG_KEYS: &[&str] =
     &["images", "volumes", "limits", "builtin-actions", "offline", "node"];
 
 /// Keys of `limits`.
-pub const LIMIT_KEYS: &[&str] = &["memory", "cpus", "pids"];
+pub const LIMIT_KEYS: &[&str] = &["memory", "cpus", "pids", "artifact", "artifacts", "caches"];
 
 /// Keys that only the user's own file may have: they open something up, or name a program that runs.
 pub const USER_KEYS: &[&str] = &["volumes", "node"];
@@ -25,6 +25,15 @@ pub const MIN_PIDS: u64 = 64;
 
 /// Smallest memory of a job, bytes: the agent and a shell fit.
 pub const MIN_MEMORY_BYTES: u64 = 16 << 20;
+
+/// Most bytes of one artifact unless the user says otherwise: a model with its data, not the machine's disk.
+pub const ARTIFACT_BYTES: u64 = 10 << 30;
+
+/// Most bytes of all artifacts of a run.
+pub const RUN_BYTES: u64 = 50 << 30;
+
+/// Most bytes of all caches of a repository: as on GitHub.
+pub const CACHE_BYTES: u64 = 10 << 30;
 
 /// Whose file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +57,12 @@ pub struct Config {
     pub cpu_millis: Option<u64>,
     /// Most processes and threads of a job.
     pub pids: Option<u64>,
+    /// Most bytes of one artifact.
+    pub artifact_bytes: Option<u64>,
+    /// Most bytes of all artifacts of a run.
+    pub run_bytes: Option<u64>,
+    /// Most bytes of all caches of a repository.
+    pub cache_bytes: Option<u64>,
     /// False: `actions/checkout` and its like are fetched and run as any other action.
     pub builtin_actions: Option<bool>,
     /// True: nothing is fetched from the network.
@@ -68,6 +83,13 @@ impl Config {
         self.memory_bytes = smaller(self.memory_bytes, project.memory_bytes);
         self.cpu_millis = smaller(self.cpu_millis, project.cpu_millis);
         self.pids = smaller(self.pids, project.pids);
+        // Unlike a container's, the store's space is no project's own: it cannot take more than is usual either.
+        let kept = |ours: Option<u64>, theirs: Option<u64>, usual: u64| {
+            theirs.map(|theirs| theirs.min(ours.unwrap_or(usual))).or(ours)
+        };
+        self.artifact_bytes = kept(self.artifact_bytes, project.artifact_bytes, ARTIFACT_BYTES);
+        self.run_bytes = kept(self.run_bytes, project.run_bytes, RUN_BYTES);
+        self.cache_bytes = kept(self.cache_bytes, project.cache_bytes, CACHE_BYTES);
         self.builtin_actions = project.builtin_actions.or(self.builtin_actions);
         // A project cannot send the user online.
         self.offline = match (self.offline, project.offline) {
@@ -103,6 +125,9 @@ fn settings(reader: &mut Reader<'_>, root: &Node, level: Level) -> Config {
         memory_bytes: limit("memory").and_then(|node| memory(reader, node)),
         cpu_millis: limit("cpus").and_then(|node| cpus(reader, node)),
         pids: limit("pids").and_then(|node| pids(reader, node)),
+        artifact_bytes: limit("artifact").and_then(|node| size(reader, node)),
+        run_bytes: limit("artifacts").and_then(|node| size(reader, node)),
+        cache_bytes: limit("caches").and_then(|node| size(reader, node)),
         builtin_actions: fields.get("builtin-actions").and_then(|node| reader.flag(node)),
         offline: fields.get("offline").and_then(|node| reader.flag(node)),
         node: fields.get("node").and_then(|node| absolute(reader, node)),
@@ -170,6 +195,17 @@ fn memory(reader: &mut Reader<'_>, node: &Node) -> Option<u64> {
     bytes
 }
 
+fn size(reader: &mut Reader<'_>, node: &Node) -> Option<u64> {
+    let text = reader.non_empty(node)?.value;
+    let bytes = memory_bytes(&text);
+    if bytes.is_none() {
+        let message = format!("'{text}' is not a number of bytes");
+        let help = "write a number with k, m or g, such as 10g";
+        reader.error_with_help(Code::InvalidValue, node.span, message, help);
+    }
+    bytes
+}
+
 fn cpus(reader: &mut Reader<'_>, node: &Node) -> Option<u64> {
     let text = reader.non_empty(node)?.value;
     let millis = cpu_millis(&text);
@@ -213,13 +249,15 @@ mod tests {
     #[test]
     fn every_setting_is_read() {
         let text = "images:\n  ubuntu-latest: python:3.12\nvolumes: [/data/sets]\n\
-                    limits: {memory: 8g, cpus: 1.5, pids: 4096}\nbuiltin-actions: false\n\
+                    limits: {memory: 8g, cpus: 1.5, pids: 4096, artifact: 1m, artifacts: 2m, caches: 3m}\nbuiltin-actions: false\n\
                     offline: true\nnode: /opt/node\n";
         let config = sound(text, Level::User);
         assert_eq!(config.images["ubuntu-latest"], "python:3.12");
         assert_eq!(config.volumes, ["/data/sets"]);
         assert_eq!(config.memory_bytes, Some(8 << 30));
         assert_eq!((config.cpu_millis, config.pids), (Some(1_500), Some(4_096)));
+        let kept = (config.artifact_bytes, config.run_bytes, config.cache_bytes);
+        assert_eq!(kept, (Some(1 << 20), Some(2 << 20), Some(3 << 20)));
         assert_eq!((config.builtin_actions, config.offline), (Some(false), Some(true)));
         assert_eq!(config.node.as_deref(), Some("/opt/node"));
         assert_eq!(sound("# nothing\n", Level::Project), Config::default());
@@ -250,7 +288,7 @@ mod tests {
             Level::User,
         );
         let project = sound(
-            "images: {b: 3}\nlimits: {memory: 4g, pids: 80, cpus: 1}\noffline: false\n",
+            "images: {b: 3}\nlimits: {memory: 4g, pids: 80, cpus: 1, artifact: 99g, caches: 1g}\noffline: false\n",
             Level::Project,
         );
         let both = user.with_project(project);
@@ -260,5 +298,6 @@ mod tests {
             (Some(2 << 30), Some(80), Some(1_000))
         );
         assert_eq!(both.offline, Some(true));
+        assert_eq!((both.artifact_bytes, both.cache_bytes), (Some(10 << 30), Some(1 << 30)));
     }
 }

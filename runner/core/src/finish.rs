@@ -112,6 +112,7 @@ pub fn of_action(outcome: ActionOutcome, duration_ms: u64) -> Ending {
             env: outcome.env,
             summary: outcome.summary,
             report: outcome.report,
+            state: outcome.state,
             ..StepEffects::default()
         },
         warnings: outcome.warnings,

@@ -43,7 +43,18 @@ pub struct JobRequest {
     pub has_services_at_localhost: bool,
     /// Graphics processors.
     pub gpus: Option<Gpus>,
+    /// Ports of the sandbox's own loopback that lead to unix sockets in it, which a mount brings: (port, path in the sandbox).
+    pub sockets: Vec<(u16, String)>,
 }
+
+/// Where a sandbox has the folder with the socket of the services for artifacts and caches.
+pub const RESULTS_FOLDER: &str = "/pawl/results";
+
+/// Name of that socket. Short: its path must fit the address of a socket.
+pub const RESULTS_SOCKET: &str = "s";
+
+/// The port of a sandbox's loopback that leads there. No service that people know has it.
+pub const RESULTS_PORT: u16 = 43_187;
 
 /// What a container asks for besides image and environment: judged by the allow-lists, ready to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -521,6 +532,8 @@ pub struct ActionOutcome {
     pub reason: Option<String>,
     /// What the user should know although it did not fail: shown as warnings.
     pub warnings: Vec<String>,
+    /// What the action's own part after the job's steps gets to know.
+    pub state: IndexMap<String, String>,
 }
 
 /// Runs built-in actions inside the runner. Calls are idempotent: after a crash the same call is simply made again.

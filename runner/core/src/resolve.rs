@@ -227,6 +227,18 @@ fn uses_node(steps: &[PlannedStep]) -> bool {
     })
 }
 
+/// True when one of the steps may use the runner's services for artifacts and caches: every action of others may.
+pub fn uses_services(steps: &[PlannedStep]) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::Foreign(_) => true,
+        StepKind::Builtin { action, .. } => {
+            matches!(action.as_str(), "cache" | "cache-restore" | "cache-save")
+        }
+        StepKind::Composite { steps, .. } => uses_services(steps),
+        _ => false,
+    })
+}
+
 /// Where an action's folder is for the steps of this job: mounted under a name made from its path, or on the host
 /// executor the folder itself.
 pub(crate) fn action_path(planned: &PlannedJob, folder: &str) -> String {
@@ -272,7 +284,10 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
         }
         StepKind::Builtin { action, place, with } => {
             let inputs = evaluated_inputs(with, &contexts)?;
-            (builtin(action, *place, inputs, &mut env), String::new())
+            if step.phase.is_some() {
+                env.extend(foreign::state_variables(planned, job, path));
+            }
+            (builtin(action, *place, inputs, step.phase.is_some(), &mut env), String::new())
         }
         StepKind::Foreign(action) => {
             let command = foreign::command(scope, planned, job, path, action, &contexts, &mut env)?;
@@ -360,6 +375,7 @@ fn builtin(
     action: &str,
     place: Place,
     inputs: IndexMap<String, String>,
+    is_post: bool,
     env: &mut IndexMap<String, String>,
 ) -> Work {
     if place == Place::Runner {
@@ -368,7 +384,11 @@ fn builtin(
     for (name, value) in inputs {
         env.insert(input_variable(&name), value);
     }
-    Work::Sandbox(Command::Pawl(vec!["job-action".to_owned(), action.to_owned()]))
+    let mut words = vec!["job-action".to_owned(), action.to_owned()];
+    if is_post {
+        words.push("--post".to_owned());
+    }
+    Work::Sandbox(Command::Pawl(words))
 }
 
 /// The variable that carries an input: `INPUT_`, the name in capitals, blanks replaced by `_`.

@@ -49,6 +49,7 @@ fn planned(code: Code, change: fn(&mut PlanOptions), case: Case) -> Case {
     let input = |required, kind| InputManifest { required, default: None, kind };
     let train = ActionManifest {
         place: Place::Job,
+        has_post: false,
         inputs: IndexMap::from([
             ("data".to_owned(), input(true, InputKind::Path)),
             ("seed".to_owned(), input(false, InputKind::Integer)),

@@ -37,6 +37,7 @@ fn options() -> PlanOptions {
     };
     let train = ActionManifest {
         place: Place::Job,
+        has_post: false,
         inputs: IndexMap::from([
             ("data".to_owned(), input(true, None, InputKind::Path)),
             ("seed".to_owned(), input(false, Some("7"), InputKind::Integer)),
@@ -53,6 +54,7 @@ fn options() -> PlanOptions {
     };
     let checkout = ActionManifest {
         place: Place::Runner,
+        has_post: false,
         inputs: IndexMap::from([
             ("path".to_owned(), input(false, Some("."), InputKind::Path)),
             ("fetch-depth".to_owned(), input(false, Some("1"), InputKind::Integer)),

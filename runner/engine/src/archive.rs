@@ -2,7 +2,7 @@
 
 use pawl_core::registry::RegistryError;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -12,6 +12,9 @@ const MAX_ENTRIES: usize = 100_000;
 
 /// Most bytes that an archive unpacks to: the largest artifact twice, so that text compresses and a bomb does not burst.
 const MAX_BYTES: u64 = 20 << 30;
+
+/// Most that its compression makes of a byte. Entries that come to more share their bytes, which only bombs do.
+const MAX_RATIO: u64 = 1_032;
 
 fn bad(message: impl std::fmt::Display) -> RegistryError {
     RegistryError::Unknown(format!("the artifact's archive cannot be used: {message}"))
@@ -26,16 +29,17 @@ fn storage(error: &io::Error) -> RegistryError {
 /// # Errors
 /// `Unknown` for what no honest archive holds: a path that leads out, a link, an entry twice, too much of anything.
 pub fn unpack(
-    archive: impl Read + Seek,
+    mut archive: impl Read + Seek,
     mut keep: impl FnMut(&Path) -> Result<String, RegistryError>,
 ) -> Result<Vec<(String, String)>, RegistryError> {
+    let size = archive.seek(SeekFrom::End(0)).map_err(|error| storage(&error))?;
     let mut archive = ZipArchive::new(archive).map_err(bad)?;
     if archive.len() > MAX_ENTRIES {
         return Err(bad(format!("it has more than {MAX_ENTRIES} entries")));
     }
     let mut files: Vec<(String, String)> = Vec::new();
     let mut names = std::collections::HashSet::new();
-    let mut left = MAX_BYTES;
+    let mut left = size.saturating_mul(MAX_RATIO).min(MAX_BYTES);
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(bad)?;
         let name = entry.name().map_err(bad)?.into_owned();
@@ -133,6 +137,41 @@ mod tests {
             pack(&files, folder.path(), |_| Ok(std::fs::File::open(&source).unwrap())).unwrap();
         let bytes = Cursor::new(std::fs::read(made.path()).unwrap());
         assert_eq!(unpacked(bytes).unwrap(), [("p/q".to_owned(), "body".to_owned())]);
+    }
+
+    /// An archive whose directory names the bytes of one file under many names.
+    fn bomb(names: u16) -> Vec<u8> {
+        let one = archive(|zip| {
+            zip.start_file("aaaaa", SimpleFileOptions::default()).unwrap();
+            zip.write_all(&vec![0; 4 << 20]).unwrap();
+        })
+        .into_inner();
+        let start = one.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+        let end = one.windows(4).position(|bytes| bytes == b"PK\x05\x06").unwrap();
+        let (mut bomb, entry, mut tail) =
+            (one[..start].to_vec(), &one[start..end], one[end..].to_vec());
+        for number in 0..names {
+            let mut entry = entry.to_vec();
+            entry[46..51].copy_from_slice(format!("{number:05}").as_bytes());
+            bomb.extend(entry);
+        }
+        let size = u32::try_from(bomb.len() - start).unwrap();
+        tail[8..10].copy_from_slice(&names.to_le_bytes());
+        tail[10..12].copy_from_slice(&names.to_le_bytes());
+        tail[12..16].copy_from_slice(&size.to_le_bytes());
+        bomb.extend(tail);
+        bomb
+    }
+
+    #[test]
+    fn a_bomb_does_not_burst() {
+        let read = |archive: Vec<u8>| {
+            let sizes = |path: &std::path::Path| Ok(path.metadata().unwrap().len().to_string());
+            unpack(Cursor::new(archive), sizes).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(bomb(1)).unwrap(), [("00000".to_owned(), (4 << 20).to_string())]);
+        let refused = read(bomb(200)).unwrap_err();
+        assert!(refused.contains("too many bytes") || refused.contains("verlap"), "{refused}");
     }
 
     #[test]

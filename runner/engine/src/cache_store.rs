@@ -3,11 +3,15 @@
 
 use crate::objects::ObjectFolder;
 use crate::registry::{Fault, SqliteRegistry};
+use pawl_core::event::UnixMs;
 use pawl_core::registry::RegistryError;
 use rusqlite::{OptionalExtension, Row, Transaction};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Longest time that a cache stays without being used: GitHub's seven days.
+const UNUSED_MS: UnixMs = 7 * 86_400_000;
 
 /// One cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +87,19 @@ impl CacheStore {
             .registry
             .transact(move |t| {
                 let id = insert(t, &cache, now)?;
-                Ok((id, evict(t, limit_bytes)?))
+                let mut gone = evict(t, &cache.space, limit_bytes, now - UNUSED_MS)?;
+                if id.is_none() && !is_used(t, &cache.digest)? {
+                    gone.push(cache.digest);
+                }
+                Ok((id, gone))
             })
             .await?;
         for digest in gone {
             self.objects.remove(&digest).await?;
         }
-        Ok(id)
+        let taken =
+            || RegistryError::Taken("a cache with this key and version already exists".to_owned());
+        id.ok_or_else(taken)
     }
 
     /// For each reference, nearest first: the key itself, then the newest whose key begins with a key, in the keys' order.
@@ -166,62 +176,87 @@ fn best(
     Ok(row.optional()?)
 }
 
-fn insert(t: &Transaction<'_>, cache: &Cache, now: i64) -> Result<u64, Fault> {
+/// The new cache's number; `None` when there is one of its key already.
+fn insert(t: &Transaction<'_>, cache: &Cache, now: UnixMs) -> Result<Option<u64>, Fault> {
     let Cache { space, reference, key, version, digest, bytes, .. } = cache;
     let names = [space, reference, key, version].map(Clone::clone);
     if exact(t, &names)?.is_some() {
-        let message = "a cache with this key and version already exists".to_owned();
-        return Err(RegistryError::Taken(message).into());
+        return Ok(None);
     }
     t.prepare_cached(
         "INSERT INTO caches (space, reference, key, version, digest, bytes, created_ms, used_ms) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
     )?
     .execute((space, reference, key, version, digest, bytes, now))?;
-    Ok(u64::try_from(t.last_insert_rowid()).unwrap_or(0))
+    Ok(u64::try_from(t.last_insert_rowid()).ok())
 }
 
-/// Drops the caches that were used longest ago until the others fit. Gives the digests that nobody has any more.
-fn evict(t: &Transaction<'_>, limit_bytes: u64) -> Result<Vec<String>, Fault> {
-    let mut gone = Vec::new();
-    loop {
-        let total: u64 =
-            t.query_row("SELECT coalesce(sum(bytes), 0) FROM caches", [], |row| row.get(0))?;
-        if total <= limit_bytes {
-            return Ok(gone);
-        }
-        let query = format!("{COLUMNS} ORDER BY used_ms, id LIMIT 1");
-        let oldest = t.prepare_cached(&query)?.query_row([], read)?;
-        t.prepare_cached("DELETE FROM caches WHERE id = ?1")?.execute([oldest.id])?;
-        let others: u64 = t.query_row(
-            "SELECT count(*) FROM caches WHERE digest = ?1",
-            [&oldest.digest],
-            |row| row.get(0),
-        )?;
-        if others == 0 {
-            gone.push(oldest.digest);
+/// Drops the caches that nobody has used since `since`, then of one space those that were used longest ago until the others fit.
+/// Gives the digests that nobody has any more.
+fn evict(
+    t: &Transaction<'_>,
+    space: &str,
+    limit_bytes: u64,
+    since: UnixMs,
+) -> Result<Vec<String>, Fault> {
+    let old = format!("{COLUMNS} WHERE used_ms < ?1");
+    let mut going: Vec<Cache> =
+        t.prepare_cached(&old)?.query_map([since], read)?.collect::<rusqlite::Result<_>>()?;
+    let newest =
+        format!("{COLUMNS} WHERE space = ?1 AND used_ms >= ?2 ORDER BY used_ms DESC, id DESC");
+    let mut total = 0_u64;
+    for cache in t.prepare_cached(&newest)?.query_map((space, since), read)? {
+        let cache = cache?;
+        total = total.saturating_add(cache.bytes);
+        if total > limit_bytes {
+            going.push(cache);
         }
     }
+    let mut gone = Vec::new();
+    for cache in going {
+        t.prepare_cached("DELETE FROM caches WHERE id = ?1")?.execute([cache.id])?;
+        if !is_used(t, &cache.digest)? {
+            gone.push(cache.digest);
+        }
+    }
+    Ok(gone)
+}
+
+fn is_used(t: &Transaction<'_>, digest: &str) -> Result<bool, Fault> {
+    let query = "SELECT EXISTS (SELECT 1 FROM caches WHERE digest = ?1)";
+    Ok(t.prepare_cached(query)?.query_row([digest], |row| row.get(0))?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Cache, CacheStore, Wanted};
-    use crate::clock::SystemClock;
     use crate::registry::SqliteRegistry;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    /// Each look is a millisecond after the one before, or as much later as was said.
+    #[derive(Default)]
+    struct Ticking(AtomicI64);
+
+    impl pawl_core::ports::Clock for Ticking {
+        fn now_ms(&self) -> i64 {
+            self.0.fetch_add(1, Ordering::Relaxed)
+        }
+    }
 
     struct Rig {
         folder: tempfile::TempDir,
         store: CacheStore,
+        clock: Arc<Ticking>,
     }
 
     impl Rig {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let registry = SqliteRegistry::in_memory(Arc::new(SystemClock)).unwrap();
+            let clock = Arc::new(Ticking::default());
+            let registry = SqliteRegistry::in_memory(clock.clone()).unwrap();
             let store = CacheStore::open(Arc::new(registry), &folder.path().join("c")).unwrap();
-            Self { folder, store }
+            Self { folder, store, clock }
         }
 
         async fn add(&self, reference: &str, key: &str, limit: u64) -> bool {
@@ -285,13 +320,17 @@ mod tests {
         let rig = Rig::new();
         for key in ["a", "b"] {
             rig.add("main", key, 20).await;
-            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         }
         rig.find(&["main"], &["a"], "v").await;
-        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         rig.add("main", "c", 20).await;
         assert_eq!(rig.find(&["main"], &["b"], "v").await, None);
         assert!(rig.find(&["main"], &["a"], "v").await.is_some());
         assert!(rig.find(&["main"], &["c"], "v").await.is_some());
+        rig.clock.0.fetch_add(super::UNUSED_MS - 1, Ordering::Relaxed);
+        rig.add("main", "d", 1000).await;
+        assert!(rig.find(&["main"], &["c"], "v").await.is_some(), "used a week ago");
+        rig.clock.0.fetch_add(super::UNUSED_MS - 1, Ordering::Relaxed);
+        rig.add("main", "e", 1000).await;
+        assert_eq!(rig.find(&["main"], &["a"], "v").await, None, "nobody has used it for longer");
     }
 }

@@ -11,6 +11,7 @@ use crate::hash_files::WorkspaceHashes;
 use crate::lines::{LineReader, remark};
 use crate::load::{LOOK, Load};
 use crate::mask::Masker;
+use crate::results::Door;
 use crate::scrub::Scrubber;
 use crate::vault::Vault;
 use crate::workspace::RunFolder;
@@ -88,6 +89,8 @@ pub(crate) struct LiveJob {
     pub(crate) is_reopening: bool,
     pub(crate) deferred: Vec<(StepPath, u32)>,
     pub(crate) is_closing: bool,
+    /// Where its actions find artifacts and caches.
+    pub(crate) door: Option<Door>,
     /// It was opened after the run was cancelled (`if: always()`): that cancellation does not concern it.
     pub(crate) is_after_cancel: bool,
 }

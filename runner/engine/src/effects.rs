@@ -82,7 +82,7 @@ impl Coordinator<'_> {
             let all = std::mem::take(&mut service.env).into_iter().collect();
             (service.env, service.secret_env) = self.parted(all);
         }
-        Ok(JobRequest {
+        let mut request = JobRequest {
             uid: Some(self.job_uid(job)),
             image,
             workspace,
@@ -100,7 +100,10 @@ impl Coordinator<'_> {
                 ("pawl.run".to_owned(), self.run.0.clone()),
                 ("pawl.job".to_owned(), job.0.clone()),
             ],
-        })
+            sockets: Vec::new(),
+        };
+        self.open_door(job, &mut request)?;
+        Ok(request)
     }
 
     /// An environment in two parts: what everybody may see, and what holds secrets.
@@ -140,6 +143,7 @@ impl Coordinator<'_> {
         if std::mem::replace(&mut live.is_closing, true) {
             return;
         }
+        live.door = None;
         let executor = Arc::clone(&self.engine.executor);
         let uid = self.job_uid(&job);
         let leaving = self.leaving(&job);
@@ -276,7 +280,8 @@ impl Coordinator<'_> {
         Ok(spec)
     }
 
-    fn step_request(&self, key: &StepKey, command: Command, mut spec: StepSpec) -> StepRequest {
+    fn step_request(&mut self, key: &StepKey, command: Command, mut spec: StepSpec) -> StepRequest {
+        self.show_door(key, &mut spec.env);
         let place = JobRequest {
             uid: Some(self.job_uid(&key.job)),
             workspace: self.folder.job(&key.job),

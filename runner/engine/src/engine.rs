@@ -3,6 +3,7 @@
 use crate::cancel::Cancel;
 use crate::coordinator::Coordinator;
 use crate::error::EngineError;
+use crate::results::Results;
 use crate::workspace::RunFolder;
 use pawl_core::contexts::Secrets;
 use pawl_core::event::{Conclusion, Recorded, RunEvent};
@@ -29,6 +30,8 @@ pub struct Engine {
     pub groups: Arc<dyn Groups>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// Artifacts and caches for the actions of jobs; without them, such actions find no service.
+    pub results: Option<Results>,
     /// Folder of the jobs' workspaces: `WORK/RUN/jobs/JOB`.
     pub work: PathBuf,
     /// Limits.

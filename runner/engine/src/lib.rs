@@ -8,6 +8,7 @@ mod carry;
 pub mod clock;
 mod coordinator;
 mod database;
+mod doors;
 mod drive;
 mod effects;
 mod encodings;

@@ -31,6 +31,11 @@ impl RunFolder {
         self.jobs.join(job.file_name())
     }
 
+    /// The folder with the socket that the actions of a job find artifacts and caches at.
+    pub(crate) fn door(&self, job: &JobKey) -> PathBuf {
+        self.run.join("doors").join(job.file_name())
+    }
+
     /// Makes a job's workspace. With `keep`, what an earlier process left stays; else it is made empty.
     pub(crate) fn make_job(&self, job: &JobKey, keep: bool) -> Result<PathBuf> {
         let folder = self.job(job);

@@ -108,8 +108,9 @@ async fn run_one(args: &ActionRunArgs) -> Result<(), CommandError> {
     let log = |line: String| print_error(&line);
     let outcome = match action {
         Builtin::Job(action) => {
-            let facts = JobFacts::from_env(|name| std::env::var(name).ok());
-            action.run(&JobContext { workspace, facts, log: &log }, &inputs)
+            let variable = |name: &str| std::env::var(name).ok();
+            let facts = JobFacts::from_env(variable);
+            action.run(&JobContext { workspace, facts, variable: &variable, log: &log }, &inputs)
         }
         Builtin::Runner(action) => {
             let parts = compose::action_parts(&args.store)?;

@@ -14,8 +14,8 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-/// Runs the action in the current folder.
-pub(crate) fn run(name: &str) -> Result<(), CommandError> {
+/// Runs the action in the current folder: its main part, or what comes after the job's steps.
+pub(crate) fn run(name: &str, is_post: bool) -> Result<(), CommandError> {
     let Some(Builtin::Job(action)) = registry::find(name) else {
         return Err(CommandError::internal(format!("pawl/{name} does not run in a job")));
     };
@@ -28,10 +28,15 @@ pub(crate) fn run(name: &str) -> Result<(), CommandError> {
     let inputs = Inputs::check(manifest, &given).map_err(|error| command_error(&error))?;
     let workspace = Workspace::open(Path::new("."))
         .map_err(|error| CommandError::internal(format!("the workspace: {error}")))?;
-    let facts = JobFacts::from_env(|name| std::env::var(name).ok());
+    let variable = |name: &str| std::env::var(name).ok();
+    let facts = JobFacts::from_env(variable);
     let log = |line: String| drop(print(&line));
-    let context = JobContext { workspace, facts, log: &log };
-    let outcome = action.run(&context, &inputs).map_err(|error| command_error(&error))?;
+    let context = JobContext { workspace, facts, variable: &variable, log: &log };
+    let outcome = match is_post {
+        false => action.run(&context, &inputs),
+        true => action.post(&context, &inputs),
+    };
+    let outcome = outcome.map_err(|error| command_error(&error))?;
     hand_over(&outcome)?;
     match outcome.success {
         true => Ok(()),
@@ -46,15 +51,25 @@ pub(crate) fn run(name: &str) -> Result<(), CommandError> {
 
 fn hand_over(outcome: &ActionOutcome) -> Result<(), CommandError> {
     outcome.log.iter().try_for_each(|line| print(line))?;
-    let mut outputs = String::new();
-    for (name, value) in &outcome.outputs {
-        let delimiter = delimiter(value);
-        outputs.push_str(&format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"));
+    for warning in &outcome.warnings {
+        // As a command takes it: one line, with nothing in it that the reader of commands would undo.
+        let text = warning.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+        print(&format!("::warning::{text}"))?;
     }
-    append("GITHUB_OUTPUT", &outputs)?;
+    append("GITHUB_OUTPUT", &pairs(&outcome.outputs))?;
+    append("GITHUB_STATE", &pairs(&outcome.state))?;
     append("GITHUB_STEP_SUMMARY", &outcome.summary)?;
     let report = if outcome.report.is_null() { String::new() } else { outcome.report.to_string() };
     append("PAWL_REPORT", &report)
+}
+
+/// Names and values as a command file takes them.
+fn pairs(values: &IndexMap<String, String>) -> String {
+    let one = |(name, value): (&String, &String)| {
+        let delimiter = delimiter(value);
+        format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")
+    };
+    values.iter().map(one).collect()
 }
 
 /// A delimiter that is no line of the value.

@@ -14,6 +14,8 @@ use indexmap::IndexMap;
 pub struct ActionManifest {
     /// Where it runs.
     pub place: Place,
+    /// It runs once more after the job's steps, when the job has succeeded.
+    pub has_post: bool,
     /// Its inputs.
     pub inputs: IndexMap<String, InputManifest>,
     /// Names of its outputs.

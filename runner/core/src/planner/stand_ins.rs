@@ -94,7 +94,46 @@ const DOWNLOAD: StandIn = StandIn {
     defaults: &[],
 };
 
-const ALL: [&StandIn; 3] = [&CHECKOUT, &UPLOAD, &DOWNLOAD];
+const CACHE: StandIn = StandIn {
+    action: "actions/cache",
+    builtin: "cache",
+    carried: &[
+        ("path", ""),
+        ("key", ""),
+        ("restore-keys", ""),
+        ("fail-on-cache-miss", ""),
+        ("lookup-only", ""),
+    ],
+    idle: CACHE_IDLE,
+    refused: &[(
+        "save-always",
+        "it never worked as meant: use actions/cache/save in a step with `if: always()`",
+    )],
+    defaults: &[],
+};
+
+const CACHE_RESTORE: StandIn = StandIn {
+    action: "actions/cache/restore",
+    builtin: "cache-restore",
+    carried: CACHE.carried,
+    idle: CACHE_IDLE,
+    refused: &[],
+    defaults: &[],
+};
+
+const CACHE_SAVE: StandIn = StandIn {
+    action: "actions/cache/save",
+    builtin: "cache-save",
+    carried: &[("path", ""), ("key", "")],
+    idle: CACHE_IDLE,
+    refused: &[],
+    defaults: &[],
+};
+
+/// Nothing is sent in pieces, and there is one operating system.
+const CACHE_IDLE: &[&str] = &["upload-chunk-size", "enablecrossosarchive"];
+
+const ALL: [&StandIn; 6] = [&CHECKOUT, &UPLOAD, &DOWNLOAD, &CACHE, &CACHE_RESTORE, &CACHE_SAVE];
 
 /// True for a `uses:` that a built-in action answers unless the real ones are asked for.
 pub fn is_answered(uses: &Uses) -> bool {

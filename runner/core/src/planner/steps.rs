@@ -20,7 +20,9 @@ const MAX_STEPS: usize = 20_000;
 /// Plans the steps of a job.
 pub(super) fn plan_all(planner: &mut Planner<'_>, steps: &[Step]) -> Vec<PlannedStep> {
     let mut budget = MAX_STEPS;
-    phases::surround(plan_list(planner, steps, 0, &mut budget))
+    let builtins = &planner.options.builtins;
+    let planned = plan_list(planner, steps, 0, &mut budget);
+    phases::surround(planned, |name| builtins.get(name).is_some_and(|known| known.has_post))
 }
 
 fn plan_list(

@@ -50,9 +50,7 @@ pub(super) fn command(
     for (name, value) in &inputs {
         env.insert(input_variable(name), value.clone());
     }
-    for (name, value) in states(planned, job, path) {
-        env.insert(format!("STATE_{name}"), value);
-    }
+    env.extend(state_variables(planned, job, path));
     if !action.folder.is_empty() {
         let folder = action_path(planned, &action.folder);
         env.insert("GITHUB_ACTION_PATH".to_owned(), folder);
@@ -114,6 +112,16 @@ fn arguments(args: &ForeignArgs, contexts: &Contexts<'_>) -> Result<Vec<String>,
             list.iter().map(one).collect()
         }
     }
+}
+
+/// The variables with what the action's earlier programs have left.
+pub(super) fn state_variables(
+    planned: &PlannedJob,
+    job: &JobState,
+    path: &StepPath,
+) -> IndexMap<String, String> {
+    let states = states(planned, job, path);
+    states.into_iter().map(|(name, value)| (format!("STATE_{name}"), value)).collect()
 }
 
 /// What the programs of the same action have left with `save-state`: those before the steps first.

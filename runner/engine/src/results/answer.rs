@@ -54,8 +54,25 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed: see the runner's log")
     }
 
+    /// As block storage refuses: its clients show the message.
+    pub(super) fn of_storage(&self) -> Response<Body> {
+        let text = self.message.replace('&', "&amp;").replace('<', "&lt;");
+        let code = self.status.canonical_reason().unwrap_or_default().replace(' ', "");
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>{text}</Message></Error>"
+        );
+        let mut response = Response::new(full(body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        if let Ok(code) = HeaderValue::from_str(&code) {
+            headers.insert("x-ms-error-code", code);
+        }
+        response
+    }
+
     /// `{"code", "msg"}`, as twirp has it.
-    pub(super) fn response(&self) -> Response<Body> {
+    pub(super) fn of_service(&self) -> Response<Body> {
         let code = match self.status {
             StatusCode::BAD_REQUEST => "invalid_argument",
             StatusCode::UNAUTHORIZED => "unauthenticated",

@@ -5,6 +5,7 @@ use super::uploads::{Purpose, Upload};
 use super::{Caller, Inner, Refusal, answer};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use pawl_core::event::UnixMs;
 use pawl_core::registry::{Artifact, Artifacts, artifact_name_fault};
 use serde_json::{Value, json};
 
@@ -51,7 +52,7 @@ impl Inner {
             job: caller.scope.job.clone(),
             name: name.to_owned(),
             media: media.chars().filter(|c| c.is_ascii_graphic()).take(100).collect(),
-            expires_ms: None,
+            expires_ms: expiry(message)?,
         };
         let id = Upload::begin(&self.uploads, purpose)?.purpose.id();
         let address = self.address(caller, "put", &format!("/signed/upload/{id}"));
@@ -69,13 +70,19 @@ impl Inner {
             expires_ms: None,
         };
         let upload = Upload::open(&self.uploads, &wanted.id())?;
-        let Purpose::Artifact { job: owner, media, .. } = &upload.purpose else {
+        let Purpose::Artifact { job: owner, media, expires_ms, .. } = &upload.purpose else {
             return Err(Refusal::missing("there is no such upload"));
         };
         if *owner != job {
             return Err(Refusal::conflict("another job is uploading it"));
         }
-        let media = media.clone();
+        let (media, expires_ms) = (media.clone(), *expires_ms);
+        // Blocks that came at the same time did not know of each other.
+        let room = self.room(&upload).await?;
+        if room.is_exceeded {
+            upload.end();
+            return Err(room.refusal());
+        }
         let (upload, (path, size, digest)) = answer::aside(move || {
             let whole = upload.whole()?;
             Ok((upload, whole))
@@ -91,6 +98,7 @@ impl Inner {
             digest,
             bytes: size,
             maker: job,
+            expires_ms,
             ..Artifact::default()
         };
         let kept = self.shelf.save(&artifact, false).await?;
@@ -188,30 +196,42 @@ fn check(message: &Value, size: u64, digest: &str) -> Result<(), Refusal> {
     }
 }
 
-/// A time as RFC 3339 has it, by the calendar of the Gregorian cycle of 146,097 days.
-fn rfc3339(time_ms: i64) -> String {
-    let seconds = time_ms.div_euclid(1000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+/// In whole seconds: the client reads no fraction of one or two digits.
+fn rfc3339(time_ms: UnixMs) -> String {
+    let time = jiff::Timestamp::from_second(time_ms.div_euclid(1000));
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// When the client wants it to go; nothing when it does not say.
+fn expiry(message: &Value) -> Result<Option<UnixMs>, Refusal> {
+    let text = field(message, "expires_at");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time: jiff::Timestamp =
+        text.parse().map_err(|_| Refusal::input("expires_at is not a time"))?;
+    Ok(Some(time.as_millisecond()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{check, expiry, rfc3339};
+    use serde_json::json;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_827_696_000), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc3339(1_796_000_000_000), "2026-11-30T00:53:20Z");
+    fn times_go_both_ways() {
+        assert_eq!(rfc3339(951_827_696_130), "2000-02-29T12:34:56Z");
+        let message = json!({"expiresAt": "2000-02-29T12:34:56.000Z"});
+        assert_eq!(expiry(&message).unwrap(), Some(951_827_696_000));
+        assert_eq!(expiry(&json!({})).unwrap(), None);
+        assert!(expiry(&json!({"expires_at": "soon"})).is_err());
+    }
+
+    #[test]
+    fn what_came_must_be_what_was_said() {
+        let said =
+            |size: &str, hash: &str| check(&json!({"size": size, "hash": hash}), 3, "sha256:aa");
+        assert!(said("3", "sha256:AA").is_ok() && said("", "").is_ok());
+        assert!(said("4", "sha256:aa").is_err() && said("3", "sha256:bb").is_err());
     }
 }

@@ -75,10 +75,8 @@ impl Inner {
     fn purpose(&self, caller: &Caller, key: &str, version: &str) -> Result<Purpose, Refusal> {
         let scope = &caller.scope;
         if scope.writes.is_empty() {
-            return Err(Refusal::new(
-                hyper::StatusCode::FORBIDDEN,
-                "a pull request from a fork saves no cache",
-            ));
+            let message = "the code of a fork saves no cache in the scope of its target";
+            return Err(Refusal::new(hyper::StatusCode::FORBIDDEN, message));
         }
         Ok(Purpose::Cache {
             run: scope.run.clone(),
@@ -115,6 +113,11 @@ impl Inner {
         };
         if (&run, &job) != (&caller.scope.run, &caller.scope.job) {
             return Err(Refusal::conflict("another job is uploading it"));
+        }
+        let room = self.room(&upload).await?;
+        if room.is_exceeded {
+            upload.end();
+            return Err(room.refusal());
         }
         let (upload, (path, size, digest)) = answer::aside(move || {
             let whole = upload.whole()?;

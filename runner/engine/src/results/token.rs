@@ -3,9 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-/// Seconds that a token holds: GitHub's longest job, and what it may wait for.
-pub(super) const TOKEN_SECONDS: i64 = 7 * 24 * 3600;
+/// Seconds that a token holds. Each step of an action gets one of its own; a step that saves something after a day of training
+/// can still do so.
+pub(super) const TOKEN_SECONDS: i64 = 36 * 3600;
 
 /// Seconds that a signed address holds: an upload of gigabytes over a slow link.
 pub(super) const ADDRESS_SECONDS: i64 = 6 * 3600;
@@ -40,8 +45,38 @@ struct Claims {
 pub(super) struct Key([u8; 32]);
 
 impl Key {
-    pub(super) fn new(bytes: [u8; 32]) -> Self {
+    #[cfg(test)]
+    fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The store's key, made at the first call.
+    pub(super) fn of_store(file: &Path) -> io::Result<Self> {
+        let read = || -> io::Result<Self> {
+            let bytes: [u8; 32] = fs::read(file)?.try_into().map_err(|_| {
+                io::Error::other(format!("{} is damaged: remove it", file.display()))
+            })?;
+            Ok(Self(bytes))
+        };
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        let mut key = [0; 32];
+        fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+        // Whole under another name first: two processes may make it at once, and then the first one's counts.
+        let pending = file.with_extension(format!("{}.part", std::process::id()));
+        let mut options = fs::OpenOptions::new();
+        let mut made =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&pending)?;
+        made.write_all(&key)?;
+        made.sync_all()?;
+        let linked = fs::hard_link(&pending, file);
+        fs::remove_file(&pending)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => read(),
+        }
     }
 
     /// A JSON web token. `scp` is what the toolkit takes its ids from.
@@ -191,6 +226,19 @@ mod tests {
             ours.scope(&format!("{head}.{forged}.{}", rest.split('.').next_back().unwrap()), 1000),
             None
         );
+    }
+
+    #[test]
+    fn a_store_has_one_key_that_only_its_owner_reads() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let (first, second) = (Key::of_store(&file).unwrap(), Key::of_store(&file).unwrap());
+        assert_eq!(first.0, second.0);
+        assert_ne!(first.0, [0; 32]);
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&file, "short").unwrap();
+        assert!(Key::of_store(&file).is_err());
     }
 
     #[test]

@@ -1,17 +1,33 @@
 //! Uploads under way: folders with the blocks that came, and what they will be. A crash of the runner leaves them as they are.
 
-use super::{Inner, Refusal};
+use super::{Inner, Refusal, Room};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{Read, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Most blocks of one upload: the limit of the service that clients believe to speak with.
 const MAX_BLOCKS: usize = 50_000;
+
+/// Most uploads of a run at once: GitHub's limit of the artifacts of a job.
+const MAX_UPLOADS: usize = 500;
+
+/// Longest time of an upload, as long as its address holds.
+const FRESH: Duration = Duration::from_secs(6 * 3600);
+
+/// Bytes of a refused body that are still read: a client that is cut off while it sends never reads why.
+const READ_OUT: u64 = 128 << 20;
+
+/// Name of the file with the whole.
+const DATA: &str = "data";
+
+/// Name of the file that says what an upload will be.
+const PURPOSE: &str = "purpose.json";
 
 /// What an upload will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +65,10 @@ impl Purpose {
         hex[..13].to_owned()
     }
 
+    pub(super) fn run(&self) -> &str {
+        self.owner().0
+    }
+
     fn owner(&self) -> (&str, &str) {
         match self {
             Self::Artifact { run, job, .. } | Self::Cache { run, job, .. } => (run, job),
@@ -72,13 +92,16 @@ impl Upload {
         {
             return Err(Refusal::conflict("another job is uploading it"));
         }
+        if all(above).filter(|other| other.purpose.run() == purpose.run()).count() >= MAX_UPLOADS {
+            return Err(Refusal::full(&format!("the run has {MAX_UPLOADS} uploads under way")));
+        }
         let made = || -> std::io::Result<()> {
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
             fs::create_dir_all(&folder)?;
-            fs::write(folder.join("purpose.json"), serde_json::to_vec(&purpose)?)
+            fs::write(folder.join(PURPOSE), serde_json::to_vec(&purpose)?)
         };
         made().map_err(|error| Refusal::ours(&error))?;
         Ok(Self { folder, purpose })
@@ -88,7 +111,7 @@ impl Upload {
     pub(super) fn open(above: &Path, id: &str) -> Result<Self, Refusal> {
         let is_name = id.len() == 13 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let folder = above.join(if is_name { id } else { "none" });
-        let purpose = fs::read(folder.join("purpose.json")).ok();
+        let purpose = fs::read(folder.join(PURPOSE)).ok();
         let purpose = purpose.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let purpose = purpose.ok_or_else(|| Refusal::missing("there is no such upload"))?;
         Ok(Self { folder, purpose })
@@ -102,16 +125,21 @@ impl Upload {
         }
     }
 
-    /// Somebody may still be at it: its job is allowed six hours for it, as its address is.
+    /// Somebody may still be at it.
     fn is_fresh(&self) -> bool {
-        let age = fs::metadata(&self.folder).and_then(|facts| facts.modified()).ok();
-        age.and_then(|time| time.elapsed().ok()).is_some_and(|age| age.as_secs() < 6 * 3600)
+        let begun = fs::metadata(self.folder.join(PURPOSE)).and_then(|facts| facts.modified()).ok();
+        begun.and_then(|time| time.elapsed().ok()).is_some_and(|age| age < FRESH)
     }
 
     /// Bytes that have come.
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
+        self.parts().map(|facts| facts.len()).sum()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = fs::Metadata> + use<> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.metadata().ok()).map(|facts| facts.len()).sum()
+        let parts = entries.filter(|entry| entry.file_name() != PURPOSE);
+        parts.filter_map(|entry| entry.metadata().ok())
     }
 
     /// Takes a block, or the whole when there is no block's name.
@@ -119,21 +147,27 @@ impl Upload {
         &self,
         inner: &Inner,
         block: Option<&str>,
+        length: Option<u64>,
         body: Incoming,
     ) -> Result<(), Refusal> {
         let name = match block {
             Some(block) => format!("block-{}", hex(block)),
-            None => "data".to_owned(),
+            None => DATA.to_owned(),
         };
         if name.len() > 200 {
             return Err(Refusal::input("the name of the block is too long"));
         }
-        let pending = self.folder.join(format!("{name}.part"));
-        let mut file =
-            tokio::fs::File::create(&pending).await.map_err(|error| Refusal::ours(&error))?;
-        inner.receive(body, &mut file, inner.room(&self.purpose, self.size()).await?).await?;
-        let renamed = tokio::fs::rename(&pending, self.folder.join(name)).await;
-        renamed.map_err(|error| Refusal::ours(&error))
+        let room = inner.room(self).await?;
+        if length.is_some_and(|length| length > room.bytes) || self.parts().count() >= MAX_BLOCKS {
+            read_out(body).await;
+            return Err(room.refusal());
+        }
+        // Two of one name may come at once; each is written by itself, and the last one counts.
+        let pending = tempfile::Builder::new().prefix("part-").tempfile_in(&self.folder);
+        let (file, path) = pending.map_err(|error| Refusal::ours(&error))?.into_parts();
+        let mut file = tokio::fs::File::from_std(file);
+        receive(body, &mut file, room).await?;
+        path.persist(self.folder.join(name)).map_err(|error| Refusal::ours(&error))
     }
 
     /// Takes bytes that belong at an offset (the older protocol of caches).
@@ -143,14 +177,18 @@ impl Upload {
         offset: u64,
         body: Incoming,
     ) -> Result<(), Refusal> {
+        let room = inner.room(self).await?;
+        // Parts come in any order: what lies before this one has come, or will.
+        if offset > inner.limits.cache_bytes {
+            read_out(body).await;
+            return Err(room.refusal());
+        }
         let mut options = tokio::fs::OpenOptions::new();
         options.write(true).create(true).truncate(false);
-        let open = options.open(self.folder.join("data")).await;
+        let open = options.open(self.folder.join(DATA)).await;
         let mut file = open.map_err(|error| Refusal::ours(&error))?;
-        let room = inner.room(&self.purpose, 0).await?;
-        let left = room.checked_sub(offset).ok_or_else(|| Refusal::full("it is too large"))?;
-        file.seek(std::io::SeekFrom::Start(offset)).await.map_err(|error| Refusal::ours(&error))?;
-        inner.receive(body, &mut file, left).await
+        file.seek(SeekFrom::Start(offset)).await.map_err(|error| Refusal::ours(&error))?;
+        receive(body, &mut file, room).await
     }
 
     /// Puts the blocks together in the order of the list.
@@ -160,13 +198,13 @@ impl Upload {
             return Err(Refusal::input("the list names too many blocks"));
         }
         let joined = || -> std::io::Result<()> {
-            let mut whole = fs::File::create(self.folder.join("data.part"))?;
+            let mut whole = fs::File::create(self.folder.join("whole.part"))?;
             for name in &names {
                 let mut block = fs::File::open(self.folder.join(format!("block-{}", hex(name))))?;
                 std::io::copy(&mut block, &mut whole)?;
             }
             whole.flush()?;
-            fs::rename(self.folder.join("data.part"), self.folder.join("data"))?;
+            fs::rename(self.folder.join("whole.part"), self.folder.join(DATA))?;
             // Twice the space is taken only until here.
             for name in &names {
                 drop(fs::remove_file(self.folder.join(format!("block-{}", hex(name)))));
@@ -183,7 +221,7 @@ impl Upload {
 
     /// What came, whole: its file, size and digest.
     pub(super) fn whole(&self) -> Result<(PathBuf, u64, String), Refusal> {
-        let path = self.folder.join("data");
+        let path = self.folder.join(DATA);
         let read = || -> std::io::Result<(u64, String)> {
             let mut file = fs::File::open(&path)?;
             let (mut hash, mut buffer, mut size) = (Sha256::new(), vec![0; 1 << 16], 0);
@@ -214,25 +252,48 @@ impl Upload {
     }
 }
 
-impl Inner {
-    /// Writes a body to a file, at most `room` bytes of it.
-    async fn receive(
-        &self,
-        mut body: Incoming,
-        file: &mut tokio::fs::File,
-        room: u64,
-    ) -> Result<(), Refusal> {
-        let mut taken = 0;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Refusal::input(&format!("it broke off: {error}")))?;
-            let Ok(bytes) = frame.into_data() else { continue };
-            taken += bytes.len() as u64;
-            if taken > room {
-                return Err(Refusal::full("it is larger than the limit"));
-            }
-            file.write_all(&bytes).await.map_err(|error| Refusal::ours(&error))?;
+/// All uploads under way.
+fn all(above: &Path) -> impl Iterator<Item = Upload> + use<'_> {
+    let entries = fs::read_dir(above).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Upload::open(above, entry.file_name().to_str()?).ok())
+}
+
+/// Bytes of all uploads of a run.
+pub(super) fn pending(above: &Path, run: &str) -> u64 {
+    all(above).filter(|upload| upload.purpose.run() == run).map(|upload| upload.size()).sum()
+}
+
+/// Removes the uploads that were given up.
+pub(super) fn sweep(above: &Path) {
+    all(above).filter(|upload| !upload.is_fresh()).for_each(Upload::end);
+}
+
+/// Writes a body to a file, at most as much as there is room for.
+async fn receive(
+    mut body: Incoming,
+    file: &mut tokio::fs::File,
+    room: Room,
+) -> Result<(), Refusal> {
+    let mut taken = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::input(&format!("it broke off: {error}")))?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        taken += bytes.len() as u64;
+        if taken > room.bytes {
+            read_out(body).await;
+            return Err(room.refusal());
         }
-        file.flush().await.map_err(|error| Refusal::ours(&error))
+        file.write_all(&bytes).await.map_err(|error| Refusal::ours(&error))?;
+    }
+    file.flush().await.map_err(|error| Refusal::ours(&error))
+}
+
+async fn read_out(mut body: Incoming) {
+    let mut read = 0;
+    while read < READ_OUT
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
     }
 }
 
@@ -249,7 +310,7 @@ fn block_names(list: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Purpose, Upload, block_names};
+    use super::{Purpose, Upload, block_names, pending, sweep};
 
     fn purpose(job: &str) -> Purpose {
         let (run, name, media) = ("r".to_owned(), "n".to_owned(), String::new());
@@ -278,5 +339,20 @@ mod tests {
         assert!(Upload::begin(folder.path(), purpose("a")).is_ok());
         assert!(Upload::begin(folder.path(), purpose("b")).is_err());
         assert!(Upload::open(folder.path(), "../../../etc").is_err());
+    }
+
+    #[test]
+    fn what_is_under_way_counts_and_what_was_given_up_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let upload = Upload::begin(folder.path(), purpose("a")).unwrap();
+        std::fs::write(upload.folder.join("block-6231"), "four").unwrap();
+        assert_eq!((pending(folder.path(), "r"), pending(folder.path(), "s")), (4, 0));
+        sweep(folder.path());
+        assert!(upload.folder.exists());
+        let old = std::time::SystemTime::now() - super::FRESH;
+        let file = std::fs::File::options().write(true).open(upload.folder.join(super::PURPOSE));
+        file.unwrap().set_modified(old).unwrap();
+        sweep(folder.path());
+        assert!(!upload.folder.exists());
     }
 }

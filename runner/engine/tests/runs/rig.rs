@@ -111,6 +111,7 @@ impl Rig {
 
     pub(crate) fn engine_over(&self, executor: Arc<dyn Executor>) -> Engine {
         Engine {
+            results: None,
             executor,
             actions: Arc::clone(&self.actions) as Arc<dyn ActionRunner>,
             journal: Arc::clone(&self.journal),
@@ -201,6 +202,7 @@ pub(crate) fn planned(yaml: &str, secrets: &Secrets) -> Plan {
     let input = InputManifest { required: false, default: None, kind: InputKind::Text };
     let report = ActionManifest {
         place: Place::Runner,
+        has_post: false,
         inputs: IndexMap::from([("text".to_owned(), input)]),
         outputs: vec!["said".to_owned()],
     };

@@ -1,7 +1,11 @@
-//! Ports of a job's own loopback that lead to its services: where a job has no `container:`, GitHub has them there.
+//! Ports of a job's own loopback that lead to its services: where a job has no `container:`, GitHub has them there. One may lead
+//! to a unix socket that a mount brings, for programs that only know addresses.
 
 use std::io;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,7 +20,14 @@ const CONNECTING: Duration = Duration::from_secs(10);
 /// Stack of a thread that only copies.
 const SMALL_STACK: usize = 128 << 10;
 
-/// Listens at each `PORT=ADDRESS:PORT`. A port that cannot be had is left out, with a line for the runner's log: the service is
+/// Where a port leads.
+#[derive(Clone)]
+enum Target {
+    Address(SocketAddrV4),
+    Socket(PathBuf),
+}
+
+/// Listens at each `PORT=ADDRESS:PORT` and `PORT=/SOCKET`. A port that cannot be had is left out, with a line for the runner's log: the service is
 /// still there under its name.
 pub(super) fn listen(forwards: &[String]) {
     let connections = Arc::new(AtomicUsize::new(0));
@@ -33,10 +44,13 @@ fn eprintln_to_runner(text: &str) {
 }
 
 fn listen_at(forward: &str, connections: &Arc<AtomicUsize>) -> io::Result<()> {
-    let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "it is not PORT=ADDRESS:PORT");
+    let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "it is not PORT=TARGET");
     let (port, target) = forward.split_once('=').ok_or_else(wrong)?;
     let port: u16 = port.parse().map_err(|_| wrong())?;
-    let target: SocketAddrV4 = target.parse().map_err(|_| wrong())?;
+    let target = match target.starts_with('/') {
+        true => Target::Socket(target.into()),
+        false => Target::Address(target.parse().map_err(|_| wrong())?),
+    };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let connections = Arc::clone(connections);
     let accept = move || {
@@ -45,10 +59,10 @@ fn listen_at(forward: &str, connections: &Arc<AtomicUsize>) -> io::Result<()> {
                 connections.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
-            let mine = Arc::clone(&connections);
+            let (mine, target) = (Arc::clone(&connections), target.clone());
             let carry = move || {
                 // A connection that breaks is its two ends' business.
-                drop(carry(client, target));
+                drop(carry(client, &target));
                 mine.fetch_sub(1, Ordering::Relaxed);
             };
             if thread::Builder::new().stack_size(SMALL_STACK).spawn(carry).is_err() {
@@ -63,16 +77,36 @@ fn listen_at(forward: &str, connections: &Arc<AtomicUsize>) -> io::Result<()> {
         .map(drop)
 }
 
-fn carry(client: TcpStream, target: SocketAddrV4) -> io::Result<()> {
-    let service = TcpStream::connect_timeout(&target.into(), CONNECTING)?;
-    let (mut from, mut to) = (client.try_clone()?, service.try_clone()?);
+fn carry(client: TcpStream, target: &Target) -> io::Result<()> {
+    match target {
+        Target::Address(address) => {
+            let service = TcpStream::connect_timeout(&(*address).into(), CONNECTING)?;
+            let other = service.try_clone()?;
+            between(client, service, other, TcpStream::shutdown)
+        }
+        Target::Socket(path) => {
+            let service = UnixStream::connect(path)?;
+            let other = service.try_clone()?;
+            between(client, service, other, UnixStream::shutdown)
+        }
+    }
+}
+
+/// Carries bytes both ways until both ends have said all. `from` and `to` are the same connection.
+fn between<S: Read + Write + Send + 'static>(
+    client: TcpStream,
+    mut from: S,
+    mut to: S,
+    shutdown: fn(&S, Shutdown) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut client_from = client.try_clone()?;
     let there = thread::Builder::new().stack_size(SMALL_STACK).spawn(move || {
-        drop(io::copy(&mut from, &mut to));
-        drop(to.shutdown(Shutdown::Write));
+        drop(io::copy(&mut client_from, &mut to));
+        drop(shutdown(&to, Shutdown::Write));
     })?;
-    let (mut from, mut to) = (service, client);
-    drop(io::copy(&mut from, &mut to));
-    drop(to.shutdown(Shutdown::Write));
+    let mut client = client;
+    drop(io::copy(&mut from, &mut client));
+    drop(client.shutdown(Shutdown::Write));
     drop(there.join());
     Ok(())
 }
@@ -82,27 +116,48 @@ mod tests {
     use super::listen;
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+    use std::os::unix::net::UnixListener;
 
-    #[test]
-    fn bytes_go_there_and_back() {
-        let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let to = service.local_addr().unwrap().port();
+    fn free_port() -> u16 {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        listen(&[format!("{port}=127.0.0.1:{to}")]);
-        let answering = std::thread::spawn(move || {
-            let (mut stream, _) = service.accept().unwrap();
-            let mut asked = String::new();
-            stream.read_to_string(&mut asked).unwrap();
-            stream.write_all(format!("{asked}!").as_bytes()).unwrap();
-        });
+        free.local_addr().unwrap().port()
+    }
+
+    fn answer(mut stream: impl Read + Write) {
+        let mut asked = String::new();
+        stream.read_to_string(&mut asked).unwrap();
+        stream.write_all(format!("{asked}!").as_bytes()).unwrap();
+    }
+
+    fn ask(port: u16) -> String {
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         client.write_all(b"hello").unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
-        assert_eq!(answer, "hello!");
+        answer
+    }
+
+    #[test]
+    fn bytes_go_there_and_back() {
+        let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let to = service.local_addr().unwrap().port();
+        let port = free_port();
+        listen(&[format!("{port}=127.0.0.1:{to}")]);
+        let answering = std::thread::spawn(move || answer(service.accept().unwrap().0));
+        assert_eq!(ask(port), "hello!");
+        answering.join().unwrap();
+    }
+
+    #[test]
+    fn a_port_may_lead_to_a_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let service = UnixListener::bind(&socket).unwrap();
+        let port = free_port();
+        listen(&[format!("{port}={}", socket.display())]);
+        let answering = std::thread::spawn(move || answer(service.accept().unwrap().0));
+        assert_eq!(ask(port), "hello!");
         answering.join().unwrap();
     }
 }

@@ -55,7 +55,9 @@ pub(super) fn body(
     forwards: &[Forward],
 ) -> Result<ContainerCreateBody, ExecutorError> {
     let mut body = request::container(uid, request, around.pawl, around.store);
-    body.cmd = (!forwards.is_empty()).then(|| forwards.iter().map(ToString::to_string).collect());
+    let mut ports: Vec<String> = forwards.iter().map(ToString::to_string).collect();
+    ports.extend(request.sockets.iter().map(|(port, socket)| format!("{port}={socket}")));
+    body.cmd = (!ports.is_empty()).then_some(ports);
     let labels = request::labels(uid, around.store);
     let prefix = uid.container_name();
     let places = volume_places(request, &prefix, &labels, around.allowed);

@@ -112,6 +112,7 @@ fn action() -> Value {
     let schema = with_optional(
         schema,
         json!({
+            "post": { "type": "boolean" },
             "inputs": { "type": "object", "additionalProperties": input },
             "outputs": { "type": "object", "additionalProperties": output },
         }),
@@ -140,6 +141,9 @@ fn config() -> Value {
                 "memory": { "type": ["string", "integer"], "description": "Such as 8g." },
                 "cpus": { "type": ["string", "number"], "exclusiveMinimum": 0 },
                 "pids": { "type": "integer", "minimum": MIN_PIDS },
+                "artifact": { "type": ["string", "integer"] },
+                "artifacts": { "type": ["string", "integer"] },
+                "caches": { "type": ["string", "integer"] },
             },
         })),
         "node" => json!({
