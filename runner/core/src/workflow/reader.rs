@@ -6,6 +6,7 @@ use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::{Condition, Names, Template, TemplateError};
 use crate::span::{Span, Spanned};
 use crate::yaml::{Entry, Kind, Node};
+use std::rc::Rc;
 
 /// Longest id of a job, step, input or output: GitHub's limit.
 const MAX_ID: usize = 100;
@@ -17,6 +18,8 @@ pub(super) const NO_EXPRESSION: &str = "A template expression is not allowed in 
 pub(crate) struct Reader<'s> {
     pub(crate) source: &'s str,
     pub(crate) reporter: Reporter,
+    /// What may stand in expressions, by the list that says so: a file has hundreds of expressions and a dozen lists.
+    names: Vec<(Allowed, Rc<Names>)>,
 }
 
 /// The entries of a mapping whose keys are all known.
@@ -42,7 +45,7 @@ impl<'n> Fields<'n> {
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(file: &str, source: &'s str) -> Self {
-        Self { source, reporter: Reporter::new(file) }
+        Self { source, reporter: Reporter::new(file), names: Vec::new() }
     }
 
     pub(crate) fn finish(self) -> Vec<Diagnostic> {
@@ -121,13 +124,22 @@ impl<'s> Reader<'s> {
     /// A key that is an expression, or GitHub's `${{ insert }}`.
     fn computed_key(&mut self, entry: &Entry, allowed: Allowed, help: &str) {
         let inside = entry.key.trim().trim_start_matches("${{").trim_end_matches("}}").trim();
-        let names = Names::listed(allowed.iter().copied());
-        match Template::parse_with(&entry.key, &names) {
+        match Template::parse_with(&entry.key, &self.names(allowed)) {
             Err(error) if inside != "insert" => {
                 self.error(Code::ExpressionContext, entry.key_span, error.to_string());
             }
             _ => self.not_supported(entry.key_span, "an expression as a key", help),
         }
+    }
+
+    fn names(&mut self, allowed: Allowed) -> Rc<Names> {
+        let known = self.names.iter().find(|(list, _)| std::ptr::eq(*list, allowed));
+        if let Some((_, names)) = known {
+            return Rc::clone(names);
+        }
+        let names = Rc::new(Names::listed(allowed.iter().copied()));
+        self.names.push((allowed, Rc::clone(&names)));
+        names
     }
 
     /// A mapping whose keys are among `known`.
@@ -203,7 +215,7 @@ impl<'s> Reader<'s> {
             return None;
         }
         let text = scalar_text(node);
-        match Template::parse_with(&text, &Names::listed(allowed.iter().copied())) {
+        match Template::parse_with(&text, &self.names(allowed)) {
             Ok(template) => Some(Spanned::new(template, node.span)),
             Err(error) => {
                 self.expression_fault(node, &error);
@@ -235,7 +247,7 @@ impl<'s> Reader<'s> {
             self.wrong_type(node, "a string");
             return None;
         }
-        match Condition::parse_with(&scalar_text(node), &Names::listed(allowed.iter().copied())) {
+        match Condition::parse_with(&scalar_text(node), &self.names(allowed)) {
             Ok(condition) => Some(Spanned::new(condition, node.span)),
             Err(error) => {
                 self.expression_fault(node, &error);
