@@ -5,6 +5,7 @@ use pawl_core::expr::{Contexts, parse};
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert, prop_assume, prop_oneof, proptest,
 };
+use proptest::test_runner::RngSeed;
 use serde_json::{Value as Json, json};
 
 /// Where the other implementation is known to differ from GitHub's own, and we do not follow it.
@@ -14,6 +15,8 @@ use serde_json::{Value as Json, json};
 /// - `NaN` and the infinities as text, and how a float is written out in full: numbers here are short.
 /// - A separator of `join` that is no text and no number counts as a comma on GitHub: separators are texts here.
 /// - An expression of blanks alone is none on GitHub, and no fault: not generated.
+/// - It takes a comma before the closing parenthesis, which GitHub's lexer refuses: not compared.
+/// - It looks for the words `Object` and `Array` where GitHub looks for none: collections inside of searches are not compared.
 /// - `toJSON` of an object has no order there: objects have one member here.
 fn leaf() -> impl Strategy<Value = String> {
     let texts = [
@@ -129,10 +132,20 @@ fn plain(value: Json) -> Json {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same ones each time: what differs there and was not met yet is no fault of a change that is tested.
+    #![proptest_config(ProptestConfig {
+        cases: 3000,
+        max_global_rejects: 100_000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_261_128),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn what_both_can_reckon_is_the_same(source in expression()) {
+        let is_search = ["contains(", "startsWith(", "endswith("].iter().any(|name| source.contains(name));
+        let has_collection = source.contains("fromJSON('{") || source.contains("fromJSON('[");
+        prop_assume!(!(is_search && has_collection));
         let other = Expr::parse(&source);
         let own = parse(&source);
         prop_assert!(own.is_ok() && other.is_ok(), "{source}: {own:?} {other:?}");
@@ -146,7 +159,8 @@ proptest! {
 
     #[test]
     fn both_read_the_same(source in soup()) {
-        prop_assume!(!source.trim().is_empty());
+        let squeezed = source.replace(' ', "");
+        prop_assume!(!squeezed.is_empty() && !squeezed.contains(",)"));
         let (own, other) = (parse(&source), Expr::parse(&source));
         prop_assert!(own.is_ok() == other.is_ok(), "{source}: {own:?}, there {other:?}");
     }
