@@ -3,6 +3,8 @@
 #
 #   sh tests/fuzz/run.sh [SECONDS] [TARGET...]     [default: 20 seconds, every target]
 #
+#   SEED              where the fuzzer's random numbers begin [default: 1, so that a change is tested with what the last one was;
+#                     0 takes another one each time]
 #   CARGO_TARGET_DIR  where builds go [default: ~/.cache/pawl/fuzz]; found inputs are kept beside it, in `corpus`
 set -eu
 cd "$(dirname "$0")"
@@ -55,7 +57,7 @@ fuzz() {
         echo "it has no seeds" >"$CARGO_TARGET_DIR/crashes/$target-none"
         return
     fi
-    "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -seed="${SEED:-1}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 \
         >"$CARGO_TARGET_DIR/$target.log" 2>&1 || true
     grep -E '^(stat::number_of_executed_units|stat::peak_rss_mb|==|SUMMARY|thread|Test unit)|panicked|ERROR' \
