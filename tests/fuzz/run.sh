@@ -57,8 +57,8 @@ fuzz() {
         echo "it has no seeds" >"$CARGO_TARGET_DIR/crashes/$target-none"
         return
     fi
-    "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -seed="${SEED:-1}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-        -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 \
+    "$CARGO_TARGET_DIR/$host/release/$target" "$corpus" -seed="${SEED:-1}" -max_total_time="$seconds" -timeout=10 \
+        -rss_limit_mb=2048 -max_len=65536 -artifact_prefix="$CARGO_TARGET_DIR/crashes/$target-" -print_final_stats=1 \
         >"$CARGO_TARGET_DIR/$target.log" 2>&1 || true
     grep -E '^(stat::number_of_executed_units|stat::peak_rss_mb|==|SUMMARY|thread|Test unit)|panicked|ERROR' \
         "$CARGO_TARGET_DIR/$target.log" | sed "s/^/$target: /"
