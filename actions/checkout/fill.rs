@@ -7,7 +7,7 @@ use crate::action::ActionError;
 use crate::workspace::{Workspace, WorkspaceError, leads_out};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -27,14 +27,7 @@ pub(super) struct Filled {
     /// Entries that are neither files nor links, such as submodules.
     pub(super) skipped: Vec<String>,
     /// How the copies looked when they were made.
-    pub(super) copied: Copied,
-}
-
-/// Copied files and the folders that hold them, by path.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Copied {
-    pub(super) files: HashMap<String, Record>,
-    pub(super) folders: HashMap<String, (u32, u32, u32)>,
+    pub(super) copied: Known,
 }
 
 impl Filled {

@@ -5,13 +5,12 @@
 //! in it is removed first: by the kernel's own time of change, which a step cannot set. The next checkout takes the copy, brings
 //! what is new or different in the user's tree, and removes what that tree does not have any more. See design 0006.
 
-use super::fill::Copied;
 use crate::action::ActionError;
 use crate::workspace::{Workspace, remove_tree};
 use pawl_core::ports::RunFacts;
+use pawl_data::digest_bytes;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
@@ -167,11 +166,7 @@ impl Shelf {
         if facts.trees.as_os_str().is_empty() {
             return None;
         }
-        let digest = Sha256::digest(facts.source.as_os_str().as_encoded_bytes());
-        let key = digest.iter().fold(String::new(), |mut key, byte| {
-            let _ = write!(key, "{byte:02x}");
-            key
-        });
+        let key = digest_bytes(facts.source.as_os_str().as_encoded_bytes()).replace("sha256:", "");
         Some(Self { folder: facts.trees.join(&key), key })
     }
 
@@ -222,11 +217,10 @@ impl Shelf {
     }
 
     /// Notes beside the workspace what was copied, for [`keep`]. Nothing was, where the copy is not to be kept.
-    pub(super) fn note(&self, workspace: &Workspace, copied: Copied) -> io::Result<()> {
-        let Some(note) = note_of(workspace.root()).filter(|_| !copied.files.is_empty()) else {
+    pub(super) fn note(&self, workspace: &Workspace, mut known: Known) -> io::Result<()> {
+        let Some(note) = note_of(workspace.root()).filter(|_| !known.files.is_empty()) else {
             return Ok(());
         };
-        let mut known = Known { files: copied.files, folders: copied.folders };
         // Folders that hold only folders were made on the way to these.
         let mut above = HashSet::new();
         known.folders.keys().for_each(|path| note_folders(path, &mut above));

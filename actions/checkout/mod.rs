@@ -171,7 +171,7 @@ fn bring_all(
     sparse::keep(&mut entries, &wish.sparse)?;
     let Some(shelf) = Shelf::of(facts).filter(|_| is_whole) else {
         let filled = bring_entries(tree, "", entries, workspace, wish)?;
-        return Ok(Filled { copied: fill::Copied::default(), ..filled });
+        return Ok(Filled { copied: Known::default(), ..filled });
     };
     check_number(&entries)?;
     let paths = entries.iter().map(|entry| entry.path.as_str()).collect();

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Jobs that are heavy in one way each, beside act where there is one: a matrix of twenty legs, a hundred megabytes of log, a
+# Jobs that are heavy in one way each, beside act where there is one: a matrix of twenty legs, a hundred megabytes of log (in two steps:
+# the log of one is cut at 64 MiB), a
 # workspace of fifty thousand small files; and how soon a printed line is at stdout.
 #
 #   sh tests/bench/load.sh PAWL [ACT]      ACT is the path of act's binary
@@ -50,7 +51,8 @@ jobs:
   talk:
     runs-on: bench
     steps:
-      - run: yes 'epoch 12 loss 0.9312 accuracy 0.8841 step 400 of 1000 worker-3 saved to /work/models/model-12.bin' | head -c 100000000
+      - run: yes 'epoch 12 loss 0.9312 accuracy 0.8841 step 400 of 1000 worker-3 saved to /work/models/model-12.bin' | head -c 50000000
+      - run: yes 'epoch 12 loss 0.9312 accuracy 0.8841 step 400 of 1000 worker-3 saved to /work/models/model-12.bin' | head -c 50000000
 W
 project bare pawl-test/busybox:1 <<'W'
 on: push
@@ -91,8 +93,10 @@ W
 for name in matrix log bare files line; do commit "$name"; done
 
 pawl_run() {
-    (cd "$work/$1" && python3 "$here/tests/bench/measure.py" "$2" "$pawl" run .github/workflows/w.yml --store "$work/store" \
-        --image "bench=$(cat "$work/$1.image")")
+    kind=$2 name=$1
+    shift 2
+    (cd "$work/$name" && python3 "$here/tests/bench/measure.py" "$kind" "$pawl" run .github/workflows/w.yml --store "$work/store" \
+        --image "bench=$(cat "$work/$name.image")" "$@")
 }
 
 act_run() {
@@ -118,4 +122,4 @@ for _ in $(seq "$rounds"); do
     python3 tests/bench/measure.py time cp -a "$work/files" "$work/copy" >>"$work/copy.times"
 done
 printf 'load\tfiles\tcp\t%s\n' "$(median "$work/copy.times")"
-printf 'latency\t%s\n' "$(pawl_run line latency)"
+printf 'latency\t%s\n' "$(pawl_run line latency --json)"

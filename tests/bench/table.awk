@@ -39,7 +39,7 @@ END {
     row("the ten steps again", "the calls that act makes of the engine, replayed", "0.07 ×",
         sprintf("%.0f ms", peer["act"]), sprintf("%.0f ms", steps[10]), sprintf("%.3f ×", steps[10] / peer["act"]))
     beside("twenty matrix jobs of four sleeps of 0.1 s", "0.15 ×", "matrix")
-    beside("a step that prints 100 MB", "1 ×", "log")
+    beside("two steps that print 50 MB each", "1 ×", "log")
     row("the same: memory at its highest", "", "128 MiB", "", sprintf("%d MiB", held["log", "pawl"]), "")
     added = load["files", "pawl"] - load["bare", "pawl"]
     row("what a checkout of 50,000 small files adds to a job, with its removal", "`cp -a` of the same tree, without removal", "",

@@ -1,5 +1,6 @@
 //! `action.yml` of an action that was loaded from a folder: composite, in JavaScript, or in a container.
 
+use crate::check::action::{ACTION_KEYS, COMPOSITE_KEYS, DOCKER_KEYS, NODE_KEYS};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::{Condition, Template};
 use crate::span::{Span, Spanned};
@@ -97,8 +98,6 @@ pub fn node_wanted(action: &LoadedAction) -> Option<String> {
     }
 }
 
-const KEYS: &[&str] = &["name", "author", "description", "inputs", "outputs", "runs", "branding"];
-
 /// What `plan` and `run` would refuse of an action's file.
 pub(crate) fn action_faults(text: &str) -> Vec<Diagnostic> {
     let (file, folder) = ("action.yml".to_owned(), String::new());
@@ -119,7 +118,7 @@ fn read(reader: &mut Reader<'_>, text: &str) -> Option<ActionFile> {
         }
         return None;
     };
-    let fields = reader.fields(&root, KEYS)?;
+    let fields = reader.fields(&root, ACTION_KEYS)?;
     let inputs = fields.get("inputs").map(|node| inputs(reader, node)).unwrap_or_default();
     let node = reader.required(fields, "runs")?;
     let Some(using) = node.get("using").map(|node| (node.text.clone(), node.span)) else {
@@ -146,14 +145,14 @@ fn read(reader: &mut Reader<'_>, text: &str) -> Option<ActionFile> {
 }
 
 fn composite(reader: &mut Reader<'_>, node: &yaml::Node, outputs: Texts) -> Option<Runs> {
-    let runs = reader.fields(node, &["using", "steps"])?;
+    let runs = reader.fields(node, COMPOSITE_KEYS)?;
     let steps = reader.required(runs, "steps")?;
     let steps = steps::read(reader, steps, Surroundings::Composite);
     Some(Runs::Composite(Composite { outputs, steps }))
 }
 
 fn javascript(reader: &mut Reader<'_>, node: &yaml::Node, using: String) -> Option<Runs> {
-    let runs = reader.fields(node, &["using", "main", "pre", "pre-if", "post", "post-if"])?;
+    let runs = reader.fields(node, NODE_KEYS)?;
     let main = reader.required(runs, "main")?;
     let main = reader.non_empty(main)?.value;
     Some(Runs::Node(Node {
@@ -167,18 +166,7 @@ fn javascript(reader: &mut Reader<'_>, node: &yaml::Node, using: String) -> Opti
 }
 
 fn container(reader: &mut Reader<'_>, node: &yaml::Node) -> Option<Runs> {
-    const RUNS: &[&str] = &[
-        "using",
-        "image",
-        "entrypoint",
-        "args",
-        "env",
-        "pre-entrypoint",
-        "pre-if",
-        "post-entrypoint",
-        "post-if",
-    ];
-    let runs = reader.fields(node, RUNS)?;
+    let runs = reader.fields(node, DOCKER_KEYS)?;
     let image = reader.required(runs, "image")?;
     let image = reader.non_empty(image)?.value;
     let args = runs.get("args").map(|node| {

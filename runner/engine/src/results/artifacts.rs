@@ -77,17 +77,7 @@ impl Inner {
             return Err(Refusal::conflict("another job is uploading it"));
         }
         let (media, expires_ms) = (media.clone(), *expires_ms);
-        // Blocks that came at the same time did not know of each other.
-        let room = self.room(&upload).await?;
-        if room.is_exceeded {
-            upload.end();
-            return Err(room.refusal());
-        }
-        let (upload, (path, size, digest)) = answer::aside(move || {
-            let whole = upload.whole()?;
-            Ok((upload, whole))
-        })
-        .await?;
+        let (upload, (path, size, digest)) = self.received(upload).await?;
         check(message, size, &digest)?;
         self.objects.keep(&path).await?;
         let artifact = Artifact {

@@ -2,7 +2,7 @@
 
 use super::answer::{Body, field, file, ok};
 use super::uploads::{Purpose, Upload};
-use super::{Caller, Inner, Refusal, answer};
+use super::{Caller, Inner, Refusal};
 use crate::cache_store::{Cache, Wanted};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -114,16 +114,7 @@ impl Inner {
         if (&run, &job) != (&caller.scope.run, &caller.scope.job) {
             return Err(Refusal::conflict("another job is uploading it"));
         }
-        let room = self.room(&upload).await?;
-        if room.is_exceeded {
-            upload.end();
-            return Err(room.refusal());
-        }
-        let (upload, (path, size, digest)) = answer::aside(move || {
-            let whole = upload.whole()?;
-            Ok((upload, whole))
-        })
-        .await?;
+        let (upload, (path, size, digest)) = self.received(upload).await?;
         if !said_size.is_empty() && said_size != size.to_string() {
             return Err(Refusal::input(&format!("{size} bytes came, not {said_size}")));
         }

@@ -234,6 +234,24 @@ impl Inner {
         Ok(answer::created())
     }
 
+    /// An upload whose client says that all has come, with its file, size and digest.
+    async fn received(
+        &self,
+        upload: uploads::Upload,
+    ) -> Result<(uploads::Upload, (PathBuf, u64, String)), Refusal> {
+        // Blocks that came at the same time did not know of each other.
+        let room = self.room(&upload).await?;
+        if room.is_exceeded {
+            upload.end();
+            return Err(room.refusal());
+        }
+        answer::aside(move || {
+            let whole = upload.whole()?;
+            Ok((upload, whole))
+        })
+        .await
+    }
+
     /// What may still come for an upload: as much as neither it nor all of its run has taken.
     async fn room(&self, upload: &uploads::Upload) -> Result<Room, Refusal> {
         let taken = upload.size();
