@@ -28,11 +28,12 @@ project() {
 
 commit() {
     git -C "$work/$1" add -A
-    git -C "$work/$1" -c user.name=bench -c user.email=bench@example.org commit -qm bench
+    git -C "$work/$1" -c gc.auto=0 -c user.name=bench -c user.email=bench@example.org commit -qm bench
 }
 
 project matrix pawl-test/busybox:1 <<'W'
 on: push
+defaults: { run: { shell: sh } } # act takes bash, which is not there
 jobs:
   leg:
     runs-on: bench
@@ -47,6 +48,7 @@ jobs:
 W
 project log pawl-test/busybox:1 <<'W'
 on: push
+defaults: { run: { shell: sh } } # act takes bash, which is not there
 jobs:
   talk:
     runs-on: bench
@@ -56,6 +58,7 @@ jobs:
 W
 project bare pawl-test/busybox:1 <<'W'
 on: push
+defaults: { run: { shell: sh } } # act takes bash, which is not there
 jobs:
   look:
     runs-on: bench
@@ -64,6 +67,7 @@ jobs:
 W
 project files pawl-test/busybox:1 <<'W'
 on: push
+defaults: { run: { shell: sh } } # act takes bash, which is not there
 jobs:
   look:
     runs-on: bench
@@ -79,6 +83,7 @@ awk -v root="$work/files/tree" 'BEGIN {
 }'
 project line pawl-test/python:1 <<'W'
 on: push
+defaults: { run: { shell: sh } } # act takes bash, which is not there
 jobs:
   talk:
     runs-on: bench
