@@ -1,5 +1,6 @@
 //! The command line. Doc comments are the help texts; `docs/cli.md` is generated from them.
 
+use crate::commands::data::DataCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub(crate) enum Command {
     /// List, explain and run built-in actions
     #[command(subcommand)]
     Actions(ActionsCommand),
+    /// Versions of data, and what is true of it
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Remove images that were built for actions, and with --actions fetched actions and Node
     Prune(PruneArgs),
     /// Check that this machine has what Pawl needs
@@ -466,6 +470,7 @@ impl Command {
                 *json
             }
             Self::Actions(ActionsCommand::Run(args)) => args.json,
+            Self::Data(command) => command.is_json(),
             Self::Doctor(args) => args.json,
             Self::Completions(_)
             | Self::Eval(_)

@@ -107,6 +107,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Rollback(args) => commands::rollback::run(&args).await,
         Command::Eval(args) => commands::eval::run(&args),
         Command::Actions(command) => commands::actions::run(&command).await,
+        Command::Data(command) => commands::data::run(&command).await,
         Command::Prune(args) => commands::prune::run(&args).await,
         Command::Doctor(args) => commands::doctor::run(&args).await,
         Command::Completions(args) => commands::completions::run(&args),

@@ -4,6 +4,7 @@ pub(crate) mod actions;
 pub(crate) mod agent;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod data;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod explain;
