@@ -423,13 +423,13 @@ pub struct JobFacts {
 }
 
 impl JobFacts {
-    /// Takes the facts from a job's environment: `GITHUB_RUN_ID`, `GITHUB_SHA`, `PAWL_DIRTY` (`true`).
+    /// Takes the facts from a job's environment: `PAWL_RUN`, `GITHUB_SHA`, `PAWL_DIRTY` (`true`).
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Self {
         let mut commit = variable("GITHUB_SHA").unwrap_or_default();
         if !commit.is_empty() && variable("PAWL_DIRTY").as_deref() == Some("true") {
             commit.push_str("-dirty");
         }
-        Self { run: variable("GITHUB_RUN_ID").unwrap_or_default(), commit }
+        Self { run: variable("PAWL_RUN").unwrap_or_default(), commit }
     }
 }
 
@@ -596,9 +596,10 @@ outputs:
         let facts = JobFacts::from_env(|name| match name {
             "GITHUB_SHA" => Some("abc".to_owned()),
             "PAWL_DIRTY" => Some("true".to_owned()),
+            "PAWL_RUN" => Some("r-1".to_owned()),
             _ => None,
         });
-        assert_eq!(facts, JobFacts { run: String::new(), commit: "abc-dirty".to_owned() });
+        assert_eq!(facts, JobFacts { run: "r-1".to_owned(), commit: "abc-dirty".to_owned() });
         assert_eq!(JobFacts::from_env(|_| None), JobFacts::default());
     }
 

@@ -111,7 +111,7 @@ pub struct EvaluationError {
 pub const WORKSPACE: &str = "/github/workspace";
 
 /// File of the event's payload in a sandbox.
-pub(crate) const EVENT_FILE: &str = "/github/workflow/event.json";
+pub const EVENT_FILE: &str = "/github/workflow/event.json";
 
 /// Folder for temporary files: the one that every sandbox has.
 pub(crate) const RUNNER_TEMP: &str = "/tmp";
@@ -302,11 +302,12 @@ impl<'a> Scope<'a> {
         Ok(contexts)
     }
 
-    /// The `github` context; the plan's own, which is the same for each run of it, and the run's name.
+    /// The `github` context; the plan's own, which is the same for each run of it, and the run's numbers.
     fn github(&self) -> Json {
         let mut github = self.plan.github.clone();
         if let (Json::Object(map), Some(run)) = (&mut github, &self.state.run) {
-            map.insert("run_id".to_owned(), json!(run));
+            map.insert("run_id".to_owned(), json!(run.number().to_string()));
+            map.insert("run_number".to_owned(), json!(self.state.number.to_string()));
         }
         github
     }

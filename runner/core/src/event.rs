@@ -140,6 +140,11 @@ pub struct Deployed {
     pub deployment: bool,
 }
 
+/// The number of runs that were written before they were counted.
+fn first() -> u64 {
+    1
+}
+
 /// Everything that can happen to a run. `job` is the instance's key; `attempt` counts from 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -154,6 +159,9 @@ pub enum RunEvent {
         trigger: String,
         /// Who asked.
         actor: String,
+        /// Its number among the runs of this workflow, from 1.
+        #[serde(default = "first")]
+        number: u64,
     },
     /// The plan is fixed; nothing has started yet.
     RunPlanned {

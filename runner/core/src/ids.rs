@@ -1,5 +1,6 @@
 //! Names of runs, jobs and steps. All are deterministic, so that starting twice finds the first.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -9,6 +10,26 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub String);
+
+/// Bits of a run's number below the seconds. With 31 bits of seconds the whole is exact in a JavaScript number, which is how actions
+/// read `GITHUB_RUN_ID`.
+const BELOW_SECOND: u32 = 22;
+
+impl RunId {
+    /// The run as the number that `github.run_id` is on GitHub: greater for later runs, and as good as unique.
+    pub fn number(&self) -> u64 {
+        let digest = Sha256::digest(self.0.as_bytes());
+        let below = digest.iter().take(3).fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        (self.seconds().unwrap_or(0) << BELOW_SECOND) | (below % (1 << BELOW_SECOND))
+    }
+
+    /// The time in the name, seconds since 1970.
+    fn seconds(&self) -> Option<u64> {
+        let time = format!("{}+0000", self.0.get(..15)?);
+        let time = Timestamp::strptime("%Y%m%d-%H%M%S%z", time).ok()?;
+        u64::try_from(time.as_second()).ok()
+    }
+}
 
 /// Name of one job instance inside a run: the job's id, and for a matrix instance `~` and its index (`test~3`). A job of a
 /// called workflow has its caller's key and a dot before it (`deploy~0.test~3`).
@@ -157,5 +178,20 @@ impl fmt::Display for JobUid {
 impl fmt::Display for StepUid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}/{}", self.run, self.job, self.step, self.attempt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunId;
+
+    #[test]
+    fn numbers_of_runs_grow_with_time_and_are_exact_in_javascript() {
+        let number = |name: &str| RunId(name.to_owned()).number();
+        let (early, late) = (number("20261128-091537-zzzzzz"), number("20261128-091538-000000"));
+        assert!(early < late && late < 1 << 53, "{early} {late}");
+        assert_eq!(early >> 22, 1_795_857_337, "seconds since 1970");
+        assert_ne!(early, number("20261128-091537-2r3n2h"));
+        assert!(number("anything else") < 1 << 22);
     }
 }

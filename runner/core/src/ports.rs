@@ -431,6 +431,8 @@ pub trait Journal: Send + Sync {
     async fn load(&self, run: &RunId, after_seq: u64) -> Result<Vec<Recorded>, JournalError>;
     /// The newest runs, newest first.
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, JournalError>;
+    /// The next number, from 1, of a series of runs. None is given twice; one that is not used is a gap.
+    async fn number(&self, series: &str) -> Result<u64, JournalError>;
     /// Takes the run for this process until `release` or the process's end. False when a living process has it.
     async fn lease(&self, run: &RunId) -> Result<bool, JournalError>;
     /// Gives the run back.

@@ -260,6 +260,9 @@ pub fn step(scope: &Scope<'_>, key: &JobKey, path: &StepPath) -> Result<StepSpec
         planned.step(path).ok_or_else(|| error("step", format!("there is no step {path}")))?;
     let (contexts, own_env) = scope.step(planned, job, path)?;
     let mut env = default_env(&contexts, planned, step);
+    if let Some(run) = &scope.state.run {
+        env.insert("PAWL_RUN".to_owned(), run.0.clone());
+    }
     if scope.plan.is_dirty {
         env.insert("PAWL_DIRTY".to_owned(), "true".to_owned());
     }

@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub struct RunState {
     /// The run's name, once it was requested.
     pub run: Option<RunId>,
+    /// Its number among the runs of its workflow, from 1; 0 before.
+    pub number: u64,
     /// What will be done, once it is planned.
     pub plan: Option<Arc<Plan>>,
     /// Job instances in the plan's order; a job whose matrix is not known yet has none. Those of a called workflow come once
@@ -406,7 +408,7 @@ impl RunState {
         })?;
         let now = recorded.time_ms;
         match &recorded.event {
-            RunEvent::RunRequested { run, .. } => self.requested(run, now),
+            RunEvent::RunRequested { run, number, .. } => self.requested(run, *number, now),
             _ if self.run.is_none() => Err("the run was not requested".to_owned()),
             RunEvent::RunPlanned { plan } => self.planned_now(plan),
             RunEvent::RunResumed => Ok(()),
@@ -445,9 +447,10 @@ impl RunState {
         }
     }
 
-    fn requested(&mut self, run: &RunId, now: UnixMs) -> Result<(), String> {
+    fn requested(&mut self, run: &RunId, number: u64, now: UnixMs) -> Result<(), String> {
         require(self.run.is_none(), || "the run was requested before".to_owned())?;
         self.run = Some(run.clone());
+        self.number = number;
         self.requested_ms = now;
         Ok(())
     }

@@ -50,7 +50,7 @@ impl World {
         };
         let (run, text) = (RunId("r".to_owned()), |text: &str| text.to_owned());
         let (workflow, trigger, actor) = (text("w.yml"), text("push"), text("a"));
-        world.append(RunEvent::RunRequested { run, workflow, trigger, actor });
+        world.append(RunEvent::RunRequested { run, workflow, trigger, actor, number: 1 });
         world.append(RunEvent::RunPlanned { plan: Box::new(plan) });
         world.rest();
         world

@@ -145,6 +145,7 @@ impl World {
             workflow: "w.yml".to_owned(),
             trigger: "push".to_owned(),
             actor: "a".to_owned(),
+            number: 1,
         });
         world.append(RunEvent::RunPlanned { plan: Box::new(plan) });
         world

@@ -111,6 +111,7 @@ impl World {
             workflow: "w.yml".to_owned(),
             trigger: "push".to_owned(),
             actor: "me".to_owned(),
+            number: 1,
         });
         world.record(RunEvent::RunPlanned { plan: Box::new(plan) });
         world

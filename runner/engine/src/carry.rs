@@ -2,7 +2,6 @@
 //! next one comes, and is shown and masked with it.
 
 use pawl_core::event::Stream;
-use std::borrow::Cow;
 
 /// Where executors cut lines: 64 KiB, less the rest of a character and the one place that a carriage return takes.
 const PIECE: usize = (64 << 10) - 4;
@@ -16,22 +15,22 @@ pub(crate) struct Carry {
 
 impl Carry {
     /// Takes the next piece or line; gives what can be shown now. Of a piece that goes on, `longest() - 1` bytes stay behind.
-    pub(crate) fn take<'a>(
+    pub(crate) fn take(
         &mut self,
         stream: Stream,
-        text: &'a str,
+        text: String,
         longest: impl FnOnce() -> usize,
-    ) -> Cow<'a, str> {
+    ) -> String {
         let held = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
         let goes_on = text.len() >= PIECE;
         if held.is_empty() && !goes_on {
-            return Cow::Borrowed(text);
+            return text;
         }
         let mut whole = std::mem::take(held);
-        whole.push_str(text);
+        whole.push_str(&text);
         if goes_on {
             let mut cut = whole.len() - longest().saturating_sub(1).min(PIECE / 2);
             while !whole.is_char_boundary(cut) {
@@ -39,7 +38,7 @@ impl Carry {
             }
             *held = whole.split_off(cut);
         }
-        Cow::Owned(whole)
+        whole
     }
 
     /// What is left when no more comes.
@@ -59,11 +58,11 @@ mod tests {
     fn what_stands_at_a_cut_comes_in_one_piece() {
         let mut carry = Carry::default();
         let first = "x".repeat((64 << 10) - 5) + "hunte";
-        let shown = carry.take(Stdout, &first, || 8).into_owned();
+        let shown = carry.take(Stdout, first.clone(), || 8);
         assert_eq!(shown.len(), first.len() - 7, "seven bytes may be the beginning of a secret");
-        assert_eq!(carry.take(Stderr, "other", || 8), "other", "streams are apart");
-        assert_eq!(carry.take(Stdout, "r2! tail", || 8), "xxhunter2! tail");
-        assert_eq!(carry.take(Stdout, "next", || 8), "next");
+        assert_eq!(carry.take(Stderr, "other".to_owned(), || 8), "other", "streams are apart");
+        assert_eq!(carry.take(Stdout, "r2! tail".to_owned(), || 8), "xxhunter2! tail");
+        assert_eq!(carry.take(Stdout, "next".to_owned(), || 8), "next");
         assert_eq!(carry.rest(), []);
     }
 
@@ -71,10 +70,14 @@ mod tests {
     fn nothing_is_lost_and_no_character_cut() {
         let mut carry = Carry::default();
         let piece = "é".repeat(32 << 10);
-        let mut shown = carry.take(Stdout, &piece, || 4).into_owned();
+        let mut shown = carry.take(Stdout, piece.clone(), || 4);
         assert_eq!(shown.len(), piece.len() - 4);
         shown.extend(carry.rest().into_iter().map(|(_, text)| text));
         assert_eq!(shown, piece);
-        assert_eq!(carry.take(Stdout, &piece, || 0), piece, "without secrets nothing stays behind");
+        assert_eq!(
+            carry.take(Stdout, piece.clone(), || 0),
+            piece,
+            "without secrets nothing stays behind"
+        );
     }
 }

@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::facts;
 use crate::hash_files::WorkspaceHashes;
+use crate::ledger::{Ledger, is_light};
 use crate::lines::{LineReader, remark};
 use crate::load::{LOOK, Load};
 use crate::mask::Masker;
@@ -31,17 +32,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
-
-/// Durable events that may wait for the reader before the loop stops taking in what steps print.
-const OUTBOX: usize = 4096;
 
 /// Signals that are taken in before the loop decides and writes. More would delay decisions behind a flood of lines.
-const BATCH: usize = 512;
-
-/// How long lines and starts of steps may wait for company before they are written. The end of a short step comes within
-/// this time, and then shares their trip to the disk; a person does not see the difference.
-const LINGER: Duration = Duration::from_millis(5);
+const BATCH: usize = SIGNALS;
 
 /// Rounds of decisions before they are written down, so that a long chain of them does not pile up in memory.
 const ROUNDS: usize = 256;
@@ -118,10 +111,7 @@ pub(crate) struct Coordinator<'e> {
     pub(crate) is_killed: bool,
     /// A sandbox may be left although its job is closed.
     pub(crate) needs_sweep: bool,
-    /// Recorded in the state, not yet in the journal.
-    batch: Vec<Recorded>,
-    /// Since when the batch waits, and holds nothing but what may wait.
-    lingers: Option<Instant>,
+    ledger: Ledger,
     /// To be done once the batch is durable.
     todo: Vec<Effect>,
     /// Named anew by every decision.
@@ -131,8 +121,6 @@ pub(crate) struct Coordinator<'e> {
     /// Nothing has happened since the last decision that a decision could depend on.
     is_settled: bool,
     warnings: Vec<String>,
-    outbox: VecDeque<Recorded>,
-    sink: Option<mpsc::Sender<Recorded>>,
     teller: Teller,
     signals: mpsc::Receiver<Signal>,
     tasks: JoinSet<()>,
@@ -172,16 +160,13 @@ impl<'e> Coordinator<'e> {
             trouble: None,
             is_killed: false,
             needs_sweep: false,
-            batch: Vec::new(),
-            lingers: None,
+            ledger: Ledger::new(Arc::clone(&engine.journal), run.clone(), sink),
             todo: Vec::new(),
             standing: Vec::new(),
             wake: None,
             load: Load::default(),
             is_settled: false,
             warnings: refused.iter().map(|(name, why)| format!("secret {name}: {why}")).collect(),
-            outbox: VecDeque::new(),
-            sink: Some(sink),
             teller: Teller(sender),
             signals,
             tasks: JoinSet::new(),
@@ -199,7 +184,7 @@ impl<'e> Coordinator<'e> {
         }
         let recorded = Recorded { seq: self.state.last_seq + 1, time_ms: self.now(), event };
         self.apply(&recorded)?;
-        self.batch.push(recorded);
+        self.ledger.push(recorded);
         Ok(())
     }
 
@@ -241,20 +226,9 @@ impl<'e> Coordinator<'e> {
         events.iter().try_for_each(|recorded| self.apply(recorded))
     }
 
-    /// Writes the batch. When this returns, its events would survive a power cut and may be shown.
+    /// Writes what is recorded. When this returns, it would survive a power cut and may be shown.
     pub(crate) async fn commit(&mut self) -> Result<(), EngineError> {
-        self.lingers = None;
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        let expected = self.state.last_seq - self.batch.len() as u64;
-        self.engine.journal.append(&self.run, expected, &self.batch).await?;
-        if self.sink.is_some() {
-            self.outbox.extend(self.batch.drain(..));
-        } else {
-            self.batch.clear();
-        }
-        Ok(())
+        Ok(self.ledger.commit().await?)
     }
 
     // ------------------------------------------------------------ the loop
@@ -273,9 +247,7 @@ impl<'e> Coordinator<'e> {
         let mut unrested = 0;
         loop {
             let is_rested = self.settle()?;
-            if !self.may_linger() {
-                self.commit().await?;
-            }
+            self.ledger.write(!self.todo.is_empty()).await?;
             self.perform();
             if self.is_over() {
                 return Ok(());
@@ -294,22 +266,9 @@ impl<'e> Coordinator<'e> {
         }
     }
 
-    /// True while nothing in the batch is waited for by anybody: no effect, no end.
-    fn may_linger(&mut self) -> bool {
-        let is_light = self.todo.is_empty()
-            && !self.batch.is_empty()
-            && self.batch.len() < BATCH
-            && self.batch.iter().all(|recorded| is_light(&recorded.event));
-        if !is_light {
-            self.lingers = None;
-            return false;
-        }
-        self.lingers.get_or_insert_with(Instant::now).elapsed() < LINGER
-    }
-
     /// True once the run's last event is in the journal.
     pub(crate) fn is_over(&self) -> bool {
-        self.state.conclusion.is_some() && self.batch.is_empty()
+        self.state.conclusion.is_some() && self.ledger.is_written()
     }
 
     pub(crate) fn known(&self) -> &RunState {
@@ -475,8 +434,8 @@ impl<'e> Coordinator<'e> {
         while self.tasks.try_join_next().is_some() {}
         loop {
             let pause = self.pause();
-            let is_roomy = self.outbox.len() < OUTBOX;
-            let has_mail = !self.outbox.is_empty();
+            let is_roomy = self.ledger.has_room();
+            let is_busy = self.ledger.is_busy();
             tokio::select! {
                 biased;
                 changed = self.asked.changed() => {
@@ -484,10 +443,9 @@ impl<'e> Coordinator<'e> {
                         return self.take_request();
                     }
                 }
-                is_open = send_one(self.sink.as_ref(), &mut self.outbox), if has_mail => {
-                    if !is_open {
-                        self.sink = None;
-                        self.outbox.clear();
+                is_written = self.ledger.progress(), if is_busy => {
+                    if is_written? {
+                        return Ok(());
                     }
                 }
                 signal = self.signals.recv(), if is_roomy => {
@@ -518,8 +476,7 @@ impl<'e> Coordinator<'e> {
         let next = limits.flatten().chain(self.wake).min();
         let clock =
             next.map(|at| Duration::from_millis(u64::try_from(at - self.now()).unwrap_or(0)));
-        let batch = self.lingers.map(|since| LINGER.saturating_sub(since.elapsed()));
-        clock.into_iter().chain(batch).min()
+        clock.into_iter().chain(self.ledger.pause()).min()
     }
 
     fn check_clocks(&mut self) -> Result<(), EngineError> {
@@ -558,11 +515,7 @@ impl<'e> Coordinator<'e> {
 
     async fn finish(mut self) -> Result<RunState, EngineError> {
         self.leave_all_groups().await;
-        while !self.outbox.is_empty() {
-            if !send_one(self.sink.as_ref(), &mut self.outbox).await {
-                break;
-            }
-        }
+        self.ledger.show_rest().await;
         if self.needs_sweep
             && let Err(error) = self.engine.executor.close_run(&self.run).await
         {
@@ -678,14 +631,6 @@ impl<'e> Coordinator<'e> {
     }
 }
 
-/// True for events that change nothing that decisions look at: a flood of lines asks for none.
-fn is_light(event: &RunEvent) -> bool {
-    matches!(
-        event,
-        RunEvent::Log { .. } | RunEvent::StepAnnotated { .. } | RunEvent::StepStarted { .. }
-    )
-}
-
 impl LiveStep {
     fn timeout_at(&self) -> Option<UnixMs> {
         let limit = self.timeout_ms.filter(|_| self.stop.is_none())?;
@@ -702,19 +647,4 @@ async fn sleep(pause: Option<Duration>) {
         Some(pause) => tokio::time::sleep(pause).await,
         None => std::future::pending().await,
     }
-}
-
-/// Sends the first event, and as many more as there is room for. False when the reader went away. Nothing is lost when the
-/// future is dropped.
-async fn send_one(sink: Option<&mpsc::Sender<Recorded>>, outbox: &mut VecDeque<Recorded>) -> bool {
-    let Some(sink) = sink else { return false };
-    let Ok(mut permit) = sink.reserve().await else { return false };
-    while let Some(event) = outbox.pop_front() {
-        permit.send(event);
-        match sink.try_reserve() {
-            Ok(next) if !outbox.is_empty() => permit = next,
-            _ => break,
-        }
-    }
-    true
 }

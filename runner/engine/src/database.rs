@@ -5,8 +5,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Version of the tables below. A store with a greater one was written by a newer program and is refused.
-pub(crate) const VERSION: i64 = 2;
+/// Version of the tables below. A store with a greater one was written by a newer program and is refused. Version 3 has the tables of
+/// version 2; a row of its events may hold several.
+pub(crate) const VERSION: i64 = 3;
 
 /// `Pawl` in ASCII: tells our file from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5061_776c;
@@ -78,6 +79,10 @@ CREATE TABLE IF NOT EXISTS claims (
     cancelled TEXT,
     UNIQUE (name, run, job)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS numbers (
+    series TEXT PRIMARY KEY,
+    last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// What version 2 added: artifacts with numbers, and caches.
@@ -180,11 +185,13 @@ fn prepare(mut connection: Connection, name: &str) -> Result<Connection, Databas
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
-    if version < VERSION {
+    if version < 2 {
         transaction.execute_batch(SECOND)?;
-        if version == 1 {
-            transaction.execute_batch(FROM_FIRST)?;
-        }
+    }
+    if version == 1 {
+        transaction.execute_batch(FROM_FIRST)?;
+    }
+    if version < VERSION {
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.execute_batch(LATER_TABLES)?;

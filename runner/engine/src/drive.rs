@@ -16,7 +16,12 @@ use tokio::sync::mpsc;
 
 /// Signals that may wait for the coordinator. When it is busy, or its reader is slow, the tasks wait here and the executor
 /// behind them: that is the back-pressure on a step's output.
-pub(crate) const SIGNALS: usize = 1024;
+pub(crate) const SIGNALS: usize = 64;
+
+/// Lines that are at hand already and are told in one signal, and the bytes of text after which one takes no more of them: a flood of
+/// short lines is not woken for each, and a queue of long ones stays small.
+const LINES: usize = 32;
+const LINE_BYTES: usize = 32 << 10;
 
 /// Times that a broken call is made again before the step counts as lost or the sandbox as not removable.
 const TRIES: u32 = 3;
@@ -59,8 +64,8 @@ pub(crate) enum Happened {
     Started,
     /// The executor would not start it.
     Refused(ExecutorError),
-    /// It printed a line.
-    Line { offset: u64, stream: Stream, text: String },
+    /// It printed lines.
+    Lines(Vec<Line>),
     /// Its process ended.
     Ended(StepExit),
     /// It need not run: it leaves what it left in an earlier run, which is named.
@@ -69,6 +74,14 @@ pub(crate) enum Happened {
     Said(String),
     /// A built-in action in the runner ended.
     Done(Box<ActionOutcome>),
+}
+
+/// A line of a step: the executor's number of it, and what it says.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) offset: u64,
+    pub(crate) stream: Stream,
+    pub(crate) text: String,
 }
 
 /// The way to the coordinator. When it is gone there is nobody left to tell.
@@ -190,24 +203,48 @@ pub(crate) async fn follow_step(
             tokio::time::sleep(PAUSE).await;
         }
         let mut signals = match executor.follow(&uid, next).await {
-            Ok(signals) => signals,
+            Ok(signals) => signals.ready_chunks(LINES),
             Err(error) => {
                 reason = error.to_string();
                 continue;
             }
         };
-        while let Some(signal) = signals.next().await {
-            match signal {
-                StepSignal::Line { offset, .. } if offset < next => {}
-                StepSignal::Line { offset, stream, text } => {
-                    next = offset + 1;
-                    teller.step(&key, Happened::Line { offset, stream, text }).await;
-                }
-                StepSignal::Exit(exit) => return teller.step(&key, Happened::Ended(exit)).await,
+        while let Some(chunk) = signals.next().await {
+            if let Some(exit) = tell_chunk(chunk, &mut next, &key, &teller).await {
+                return teller.step(&key, Happened::Ended(exit)).await;
             }
         }
     }
     teller.step(&key, Happened::Ended(lost(reason))).await;
+}
+
+/// Tells the lines of a chunk that are new. Gives the step's end when it is in it.
+async fn tell_chunk(
+    chunk: Vec<StepSignal>,
+    next: &mut u64,
+    key: &StepKey,
+    teller: &Teller,
+) -> Option<StepExit> {
+    let (mut lines, mut bytes, mut end) = (Vec::new(), 0, None);
+    for signal in chunk {
+        match signal {
+            StepSignal::Line { offset, .. } if offset < *next => {}
+            StepSignal::Line { offset, stream, text } => {
+                *next = offset + 1;
+                bytes += text.len();
+                lines.push(Line { offset, stream, text });
+                if bytes >= LINE_BYTES {
+                    teller.step(key, Happened::Lines(std::mem::take(&mut lines))).await;
+                    bytes = 0;
+                }
+            }
+            StepSignal::Exit(exit) => end = Some(exit),
+        }
+    }
+    if !lines.is_empty() {
+        teller.step(key, Happened::Lines(lines)).await;
+    }
+    end
 }
 
 /// The end of a step that nobody saw.

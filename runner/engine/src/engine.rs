@@ -125,8 +125,11 @@ impl Engine {
         cancel: &Cancel,
     ) -> Result<RunState, EngineError> {
         let run = order.run.clone();
-        self.take(&run).await?;
-        let outcome = Box::pin(self.run_leased(order, sink, cancel)).await;
+        // Together, so that they share a trip to the disk.
+        let series = format!("{}\n{}", order.plan.source, order.workflow);
+        let number = async { Ok(self.journal.number(&series).await?) };
+        let ((), number) = tokio::try_join!(self.take(&run), number)?;
+        let outcome = Box::pin(self.run_leased(order, number, sink, cancel)).await;
         self.give_back(&run, outcome).await
     }
 
@@ -180,6 +183,7 @@ impl Engine {
     async fn run_leased(
         &self,
         order: RunOrder,
+        number: u64,
         sink: mpsc::Sender<Recorded>,
         cancel: &Cancel,
     ) -> Result<RunState, EngineError> {
@@ -190,6 +194,7 @@ impl Engine {
             workflow,
             trigger,
             actor,
+            number,
         })?;
         coordinator.record(RunEvent::RunPlanned { plan: Box::new(plan) })?;
         match coordinator.commit().await {

@@ -19,6 +19,7 @@ mod groups;
 mod hash_files;
 mod inside;
 pub mod journal;
+mod ledger;
 mod lines;
 mod load;
 pub mod mask;

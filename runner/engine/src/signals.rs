@@ -1,7 +1,7 @@
 //! From what happened outside to the events that say so.
 
 use crate::coordinator::Coordinator;
-use crate::drive::{Happened, Signal, StepKey};
+use crate::drive::{Happened, Line, Signal, StepKey};
 use crate::error::EngineError;
 use crate::lines::{LineRead, Shown, deprecated};
 use pawl_core::event::{Conclusion, Level, RunEvent, Stream};
@@ -81,7 +81,7 @@ impl Coordinator<'_> {
     fn happened(&mut self, key: &StepKey, what: Happened) -> Result<(), EngineError> {
         match what {
             Happened::Started => self.started(key),
-            Happened::Line { offset, stream, text } => self.line(key, offset, stream, &text),
+            Happened::Lines(lines) => lines.into_iter().try_for_each(|line| self.line(key, line)),
             Happened::Said(text) => text.lines().try_for_each(|line| self.said(key, line)),
             Happened::Ended(exit) => self.ended(key, &exit),
             Happened::Done(outcome) => self.done(key, *outcome),
@@ -121,16 +121,11 @@ impl Coordinator<'_> {
         Ok(())
     }
 
-    fn line(
-        &mut self,
-        key: &StepKey,
-        offset: u64,
-        stream: Stream,
-        text: &str,
-    ) -> Result<(), EngineError> {
+    fn line(&mut self, key: &StepKey, line: Line) -> Result<(), EngineError> {
+        let Line { offset, stream, text } = line;
         let Some(live) = self.live.get_mut(key) else { return Ok(()) };
-        let text = &*live.carry.take(stream, text, || self.scrubber.masker.longest());
-        let read = live.reader.read(stream, text);
+        let text = live.carry.take(stream, text, || self.scrubber.masker.longest());
+        let read = live.reader.read(stream, &text);
         let LineRead { mask, show, annotation, is_matched, matcher_file, warnings } = read;
         let is_new = offset >= live.known_lines;
         // The mask comes first: nothing that is shown from here on may hold the value.
@@ -151,7 +146,7 @@ impl Coordinator<'_> {
         }
         match show {
             Shown::Nothing => {}
-            Shown::Line => self.log(key, offset, stream, text.to_owned())?,
+            Shown::Line => self.log(key, offset, stream, text)?,
             Shown::Instead(text) => self.log(key, offset, stream, text)?,
         }
         if let Some(mut annotation) = annotation {

@@ -23,6 +23,7 @@ fn requested(name: &str) -> RunEvent {
         workflow: "w.yml".to_owned(),
         trigger: "push".to_owned(),
         actor: "ann".to_owned(),
+        number: 1,
     }
 }
 
@@ -45,9 +46,20 @@ async fn events_come_back_as_they_were_given(journal: &dyn Journal) {
     journal.append(&name, 0, &events[..2]).await.unwrap();
     journal.append(&name, 2, &events[2..]).await.unwrap();
     assert_eq!(journal.load(&name, 0).await.unwrap(), events);
-    assert_eq!(journal.load(&name, 3).await.unwrap(), events[3..]);
+    for after in 1..5 {
+        let later = journal.load(&name, after).await.unwrap();
+        assert_eq!(later, events[usize::try_from(after).unwrap()..], "after {after}");
+    }
     assert_eq!(journal.load(&name, 5).await.unwrap(), []);
     assert_eq!(journal.load(&name, u64::MAX).await.unwrap(), []);
+}
+
+async fn numbers_of_a_series_count_up_and_none_is_given_twice(journal: &dyn Journal) {
+    assert_eq!(journal.number("train").await.unwrap(), 1);
+    let both = tokio::try_join!(journal.number("train"), journal.number("train")).unwrap();
+    assert_eq!(both.0 + both.1, 5, "2 and 3 in any order");
+    assert_eq!(journal.number("deploy").await.unwrap(), 1, "series are apart");
+    assert_eq!(journal.number("train").await.unwrap(), 4);
 }
 
 async fn an_unknown_run_is_an_error(journal: &dyn Journal) {
@@ -153,6 +165,7 @@ async fn ten_thousand_lines_go_in_one_append(journal: &dyn Journal) {
 async fn holds_the_contract(journal: Arc<dyn Journal>) {
     runs_are_listed_newest_first(&*journal).await;
     events_come_back_as_they_were_given(&*journal).await;
+    numbers_of_a_series_count_up_and_none_is_given_twice(&*journal).await;
     an_unknown_run_is_an_error(&*journal).await;
     a_wrong_number_is_a_conflict_and_writes_nothing(&*journal).await;
     a_gap_and_a_wrong_beginning_are_refused(&*journal).await;

@@ -83,6 +83,30 @@ fn every_event_has_its_number_time_and_place() {
     assert!(outcome.log().contains(&"  kept as written  ".to_owned()), "{:?}", outcome.log());
 }
 
+/// As on GitHub: each run of a workflow has the next number, and one that programs can read as a number.
+#[test]
+fn runs_of_a_workflow_are_counted() {
+    let job = "jobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      \
+               - run: echo \"$GITHUB_RUN_NUMBER ${{ github.run_number }} $((GITHUB_RUN_ID - ${{ github.run_id }}))\"\n";
+    let project = Project::new()
+        .file(".pawl/workflows/a.yml", &format!("on: push\n{job}"))
+        .file(".pawl/workflows/b.yml", &format!("on: push\n{job}"));
+    let log = |name: &str| {
+        let file = format!(".pawl/workflows/{name}.yml");
+        let call = Pawl::new(&project).args(["run", "--json", &file]).args([image_option()]);
+        let outcome = call.store(project.store()).run();
+        outcome.code(0);
+        let first = &outcome.events()[0];
+        assert_eq!(first["event"], "run-requested");
+        (outcome.log(), first["run_number"].as_u64(), first["run_id"].clone())
+    };
+    let (first, second, other) = (log("a"), log("a"), log("b"));
+    assert_eq!((first.0, first.1), (vec!["1 1 0".to_owned()], Some(1)));
+    assert_eq!((second.0, second.1), (vec!["2 2 0".to_owned()], Some(2)));
+    assert_eq!(other.1, Some(1), "workflows are counted apart");
+    assert_ne!(first.2, second.2);
+}
+
 #[test]
 fn a_finished_step_tells_outcome_and_conclusion_apart() {
     let outcome = run(

@@ -144,6 +144,79 @@ fn an_action_with_a_dockerfile_runs_beside_the_job_in_its_workspace() {
 }
 
 #[test]
+fn an_action_in_a_container_reads_the_event_and_sees_only_what_its_ignore_file_leaves() {
+    let workflow =
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: ./box\n";
+    let dockerfile =
+        format!("FROM {}\nCOPY . /own\nENTRYPOINT [\"/bin/sh\", \"/own/main.sh\"]\n", busybox());
+    let project = Project::new()
+        .file(".pawl/workflows/a.yml", workflow)
+        .file("box/action.yml", "name: box\nruns: {using: docker, image: Dockerfile}\n")
+        .file("box/Dockerfile", &dockerfile)
+        .file("box/.dockerignore", "*.txt\n!kept.txt\n")
+        .file("box/hidden.txt", "x")
+        .file("box/kept.txt", "x")
+        .file("box/main.sh", "ls /own/*.txt; grep -o '\"ref\": *\"[^\"]*\"' $GITHUB_EVENT_PATH; echo \"run $GITHUB_RUN_ID\"")
+        .file("payload.json", r#"{"ref": "refs/heads/seen"}"#);
+    let outcome =
+        run(&project, &[&image_option(), "--event", "push", "--event-path", "payload.json"]);
+    outcome.code(0);
+    let shown = outcome.log();
+    assert_eq!(shown[0], "/own/kept.txt");
+    assert!(shown[1].contains("refs/heads/seen"), "{shown:?}");
+    let number = shown[2].strip_prefix("run ").expect("the run's number");
+    assert!(number.len() > 12 && number.bytes().all(|byte| byte.is_ascii_digit()), "{number}");
+}
+
+/// On GitHub the user of the image counts, and an image needs no shell, nor any file but its program.
+#[test]
+fn images_with_a_user_of_their_own_and_images_from_scratch_run() {
+    let workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: ./user\n      - uses: ./bare\n";
+    let user = format!(
+        "FROM {}\nUSER 1234:1234\nENTRYPOINT [\"/bin/sh\", \"-c\", \"echo user $(id -u); echo x > made; ls made\"]\n",
+        busybox()
+    );
+    let bare = format!(
+        "FROM {image} AS tools\nFROM scratch\nCOPY --from=tools /bin/busybox /only\nENTRYPOINT [\"/only\", \"echo\", \"bare\"]\n",
+        image = busybox()
+    );
+    let action = "name: x\nruns: {using: docker, image: Dockerfile}\n";
+    let project = Project::new()
+        .file(".pawl/workflows/a.yml", workflow)
+        .file("user/action.yml", action)
+        .file("user/Dockerfile", &user)
+        .file("bare/action.yml", action)
+        .file("bare/Dockerfile", &bare);
+    let outcome = run(&project, &[&image_option()]);
+    outcome.code(0);
+    assert_eq!(outcome.log(), ["user 1234", "made", "bare"]);
+}
+
+/// What it runs before the job's steps: of actions that come from elsewhere, as on GitHub a local one has none.
+#[test]
+fn an_action_in_a_container_runs_before_at_and_after_its_step() {
+    let action = "name: box\nruns: {using: docker, image: Dockerfile, pre-entrypoint: /bin/pwd, post-entrypoint: /bin/ls}\n";
+    let dockerfile = format!("FROM {}\nENTRYPOINT [\"/bin/cat\"]\nCMD [\"note\"]\n", busybox());
+    let files = [("action.yml", action), ("Dockerfile", dockerfile.as_str())];
+    let workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo first > note\n      - uses: acme/box@v1\n";
+    let project = Project::new().file(".pawl/workflows/a.yml", workflow);
+    let (_, server) = publish(&project, "acme/box", &files);
+    let outcome = run(&project, &[&image_option(), "--actions-server", &server]);
+    outcome.code(0);
+    assert_eq!(outcome.log(), ["/github/workspace", "first", "note"]);
+    let names: Vec<String> = outcome
+        .events()
+        .iter()
+        .filter(|event| event["event"] == "step-started")
+        .map(|event| event["name"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        names,
+        ["Pre Run acme/box@v1", "Run echo first > note", "Run acme/box@v1", "Post Run acme/box@v1"]
+    );
+}
+
+#[test]
 fn an_image_is_a_step_with_its_own_arguments_and_end() {
     let workflow = format!(
         "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      \

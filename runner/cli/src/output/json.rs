@@ -122,8 +122,15 @@ fn matrix(job: &JobState) -> Value {
 
 fn add_details(line: &mut Map<String, Value>, event: &RunEvent, state: &RunState) {
     let details = match event {
-        RunEvent::RunRequested { run, workflow, trigger, actor } => {
-            json!({ "run": run, "workflow": workflow, "trigger": trigger, "actor": actor })
+        RunEvent::RunRequested { run, workflow, trigger, actor, number } => {
+            json!({
+                "run": run,
+                "run_id": run.number().to_string(),
+                "run_number": number,
+                "workflow": workflow,
+                "trigger": trigger,
+                "actor": actor,
+            })
         }
         RunEvent::RunPlanned { plan } => json!({ "workflow": plan.workflow, "hash": plan.hash() }),
         RunEvent::JobExpanded { id, instances } => {

@@ -19,6 +19,7 @@ pub struct MemoryJournal {
 struct Kept {
     events: HashMap<RunId, Vec<Recorded>>,
     leases: HashSet<RunId>,
+    numbers: HashMap<String, u64>,
     groups: HashMap<String, Vec<Claim>>,
 }
 
@@ -70,6 +71,13 @@ impl Journal for MemoryJournal {
         Ok(runs)
     }
 
+    async fn number(&self, series: &str) -> Result<u64, JournalError> {
+        let mut kept = self.kept();
+        let number = kept.numbers.entry(series.to_owned()).or_default();
+        *number += 1;
+        Ok(*number)
+    }
+
     async fn lease(&self, run: &RunId) -> Result<bool, JournalError> {
         Ok(self.kept().leases.insert(run.clone()))
     }
@@ -107,7 +115,7 @@ impl Groups for MemoryJournal {
 
 fn summary(events: &[Recorded]) -> Option<RunSummary> {
     let first = events.first()?;
-    let RunEvent::RunRequested { run, workflow, trigger, actor } = &first.event else {
+    let RunEvent::RunRequested { run, workflow, trigger, actor, .. } = &first.event else {
         return None;
     };
     let end = events.last().and_then(|last| match last.event {

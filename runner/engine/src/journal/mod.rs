@@ -2,6 +2,7 @@
 
 mod claims;
 pub mod memory;
+mod pack;
 pub mod sqlite;
 
 use pawl_core::event::{Recorded, RunEvent};

@@ -1,10 +1,11 @@
 //! The journal in the store's SQLite file: one thread writes, and commits the appends of all runs that wait at the
 //! same time together, so that many runs share one trip to the disk.
 
+use super::pack::{self, Row};
 use super::{check, claims};
 use crate::database::{self, DatabaseError, explain};
 use async_trait::async_trait;
-use pawl_core::event::{Conclusion, Recorded, RunEvent};
+use pawl_core::event::Recorded;
 use pawl_core::group::{Claimant, GroupRequest, Standing};
 use pawl_core::ids::RunId;
 use pawl_core::ports::{Groups, Journal, JournalError, RunSummary};
@@ -28,6 +29,7 @@ pub struct SqliteJournal {
 /// Something for the writer thread. Every answer is sent after the commit.
 enum Request {
     Append { run: RunId, expected_seq: u64, rows: Vec<Row>, answer: Answer<()> },
+    Number { series: String, answer: Answer<u64> },
     Lease { run: RunId, answer: Answer<bool> },
     Release { run: RunId, answer: Answer<()> },
     Group { act: GroupAct, answer: Answer<Standing> },
@@ -41,21 +43,6 @@ enum GroupAct {
 }
 
 type Answer<T> = oneshot::Sender<Result<T, JournalError>>;
-
-/// One event, already as JSON: the caller's thread does that work, not the writer's.
-struct Row {
-    time_ms: i64,
-    json: String,
-    head: Head,
-}
-
-/// What the `runs` table needs to know of an event.
-enum Head {
-    Requested { workflow: String, trigger: String, actor: String },
-    Finished(Conclusion),
-    Reopened,
-    Other,
-}
 
 impl From<DatabaseError> for JournalError {
     fn from(error: DatabaseError) -> Self {
@@ -116,7 +103,7 @@ impl Journal for SqliteJournal {
         events: &[Recorded],
     ) -> Result<(), JournalError> {
         check(run, expected_seq, events)?;
-        let rows = events.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+        let rows = pack::rows(events)?;
         let run = run.clone();
         self.ask(|answer| Request::Append { run, expected_seq, rows, answer }).await
     }
@@ -128,6 +115,11 @@ impl Journal for SqliteJournal {
 
     async fn runs(&self, limit: u32) -> Result<Vec<RunSummary>, JournalError> {
         self.read(move |connection| runs(connection, limit)).await
+    }
+
+    async fn number(&self, series: &str) -> Result<u64, JournalError> {
+        let series = series.to_owned();
+        self.ask(|answer| Request::Number { series, answer }).await
     }
 
     async fn lease(&self, run: &RunId) -> Result<bool, JournalError> {
@@ -178,22 +170,6 @@ impl GroupAct {
     }
 }
 
-fn row(recorded: &Recorded) -> Result<Row, JournalError> {
-    let json = serde_json::to_string(&recorded.event)
-        .map_err(|e| JournalError::Corrupt(format!("event {} is no JSON: {e}", recorded.seq)))?;
-    let head = match &recorded.event {
-        RunEvent::RunRequested { workflow, trigger, actor, .. } => Head::Requested {
-            workflow: workflow.clone(),
-            trigger: trigger.clone(),
-            actor: actor.clone(),
-        },
-        RunEvent::RunFinished { conclusion } => Head::Finished(*conclusion),
-        RunEvent::RunReopened => Head::Reopened,
-        _ => Head::Other,
-    };
-    Ok(Row { time_ms: recorded.time_ms, json, head })
-}
-
 // ---------------------------------------------------------------- the writer's thread
 
 fn write_all(mut connection: Connection, mut requests: mpsc::Receiver<Request>) {
@@ -211,6 +187,7 @@ fn write_all(mut connection: Connection, mut requests: mpsc::Receiver<Request>) 
 /// What a request came to before the commit; sent only after it.
 enum Done {
     Append(Answer<()>, Result<(), JournalError>),
+    Number(Answer<u64>, u64),
     Lease(Answer<bool>, bool),
     Release(Answer<()>),
     Group(Answer<Standing>, Standing),
@@ -253,6 +230,14 @@ fn perform(
             done.push(Done::Append(answer, result));
             fault.map_or(Ok(()), Err)
         }
+        Request::Number { series, answer } => {
+            let (number, fault) = match next_number(transaction, &series) {
+                Ok(number) => (number, None),
+                Err(error) => (0, Some(error)),
+            };
+            done.push(Done::Number(answer, number));
+            fault.map_or(Ok(()), Err)
+        }
         Request::Lease { run, answer } => {
             let (taken, fault) = match database::lease(transaction, "run", &run.0) {
                 Ok(taken) => (taken, None),
@@ -282,6 +267,7 @@ impl Done {
     fn answer(self) {
         match self {
             Self::Append(answer, result) => drop(answer.send(result)),
+            Self::Number(answer, number) => drop(answer.send(Ok(number))),
             Self::Lease(answer, taken) => drop(answer.send(Ok(taken))),
             Self::Release(answer) => drop(answer.send(Ok(()))),
             Self::Group(answer, standing) => drop(answer.send(Ok(standing))),
@@ -292,6 +278,7 @@ impl Done {
         let error = JournalError::Storage(text.to_owned());
         match self {
             Self::Append(answer, _) | Self::Release(answer) => drop(answer.send(Err(error))),
+            Self::Number(answer, _) => drop(answer.send(Err(error))),
             Self::Lease(answer, _) => drop(answer.send(Err(error))),
             Self::Group(answer, _) => drop(answer.send(Err(error))),
         }
@@ -305,6 +292,7 @@ impl Request {
             Self::Append { answer, .. } | Self::Release { answer, .. } => {
                 drop(answer.send(Err(error)));
             }
+            Self::Number { answer, .. } => drop(answer.send(Err(error))),
             Self::Lease { answer, .. } => drop(answer.send(Err(error))),
             Self::Group { answer, .. } => drop(answer.send(Err(error))),
         }
@@ -334,14 +322,14 @@ fn append(
         None => insert_run(transaction, run, &rows[0])?,
     };
     let mut insert = transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4)")?;
-    for (row, seq) in rows.iter().zip(expected_seq + 1..) {
-        insert.execute((id, seq, row.time_ms, &row.json))?;
+    for row in rows {
+        insert.execute((id, row.last_seq, row.time_ms, &row.json))?;
     }
-    let last_seq = expected_seq + rows.len() as u64;
+    let last_seq = rows[rows.len() - 1].last_seq;
     transaction
         .prepare_cached("UPDATE runs SET last_seq = ?2 WHERE id = ?1")?
         .execute((id, last_seq))?;
-    if rows.iter().any(|row| matches!(row.head, Head::Reopened)) {
+    if rows.iter().any(|row| matches!(row.head, pack::Head::Reopened)) {
         transaction
             .prepare_cached("UPDATE runs SET finished_ms = NULL, conclusion = NULL WHERE id = ?1")?
             .execute((id,))?;
@@ -354,9 +342,17 @@ fn append(
     Ok(Ok(()))
 }
 
+fn next_number(transaction: &Transaction<'_>, series: &str) -> rusqlite::Result<u64> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO numbers VALUES (?1, 1) ON CONFLICT (series) DO UPDATE SET last = last + 1 RETURNING last",
+        )?
+        .query_row([series], |row| row.get(0))
+}
+
 fn insert_run(transaction: &Transaction<'_>, run: &RunId, first: &Row) -> rusqlite::Result<i64> {
     let (workflow, trigger, actor) = match &first.head {
-        Head::Requested { workflow, trigger, actor } => (workflow.as_str(), trigger, actor),
+        pack::Head::Requested { workflow, trigger, actor } => (workflow.as_str(), trigger, actor),
         // `check` has refused this before it came here.
         _ => return Err(rusqlite::Error::InvalidQuery),
     };
@@ -367,15 +363,6 @@ fn insert_run(transaction: &Transaction<'_>, run: &RunId, first: &Row) -> rusqli
         )?
         .execute((&run.0, workflow, trigger, actor, first.time_ms))?;
     Ok(transaction.last_insert_rowid())
-}
-
-impl Row {
-    fn finished(&self) -> Option<(i64, Conclusion)> {
-        match self.head {
-            Head::Finished(conclusion) => Some((self.time_ms, conclusion)),
-            _ => None,
-        }
-    }
 }
 
 // ---------------------------------------------------------------- reading
@@ -405,11 +392,13 @@ fn load(
     while let Some(row) = rows.next().map_err(storage)? {
         let seq: u64 = row.get(0).map_err(storage)?;
         let text = row.get_ref(2).map_err(storage)?.as_str().map_err(|e| storage(e.into()))?;
-        let event = serde_json::from_str(text).map_err(|e| {
+        let time_ms = row.get(1).map_err(storage)?;
+        pack::unpack(seq, time_ms, text, &mut events).map_err(|e| {
             JournalError::Corrupt(format!("event {seq} of run {run} cannot be read: {e}"))
         })?;
-        events.push(Recorded { seq, time_ms: row.get(1).map_err(storage)?, event });
     }
+    // A row with several events may begin before those that are wanted.
+    events.drain(..events.partition_point(|event| event.seq <= after_seq));
     Ok(events)
 }
 

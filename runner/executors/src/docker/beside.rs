@@ -10,6 +10,7 @@ use crate::agent::WORKSPACE_PATH;
 use crate::link::{Link, LinkError};
 use bollard::models::{ContainerCreateBody, ImageConfig, MountType};
 use bollard::query_parameters::CreateContainerOptions;
+use pawl_core::contexts::EVENT_FILE;
 use pawl_core::ids::{JobKey, JobUid, StepUid};
 use pawl_core::ports::{Command, ContainerCommand, ExecutorError, JobRequest, StepRequest};
 use std::os::unix::fs::PermissionsExt;
@@ -132,6 +133,7 @@ impl Inner {
             uid: Some(sandbox.clone()),
             image: image.to_owned(),
             workspace: request.workspace.clone(),
+            mounts: request.mounts.iter().filter(|(_, path)| path == EVENT_FILE).cloned().collect(),
             memory_bytes: request.memory_bytes,
             cpu_millis: request.cpu_millis,
             ..JobRequest::default()

@@ -1,5 +1,6 @@
 //! Images of actions, built from their Dockerfiles once for the same content, and removed again.
 
+use super::dockerignore::Ignored;
 use super::request::STORE_LABEL;
 use super::{DockerExecutor, fault, has_status};
 use bollard::Docker;
@@ -44,7 +45,8 @@ pub(super) async fn image(
         return Err(refused(format!("there is no Dockerfile {shown}")));
     }
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let packed = pack(&context).map_err(|error| refused(format!("{shown}: {error}")))?;
+    let ignored = ignored(&context, &name).map_err(&refused)?;
+    let packed = pack(&context, &ignored).map_err(|error| refused(format!("{shown}: {error}")))?;
     let mut digest = Sha256::new();
     digest.update(name.as_bytes());
     digest.update([0]);
@@ -107,10 +109,22 @@ fn inside(top: &Path, path: &Path) -> Option<PathBuf> {
     path.starts_with(top).then_some(path)
 }
 
+/// What the context's `.dockerignore` hides; one beside the Dockerfile with its name in front goes first.
+fn ignored(context: &Path, dockerfile: &str) -> Result<Ignored, String> {
+    for name in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
+        // A link could lead anywhere; its target is none of the action's files.
+        let Some(path) = inside(context, &context.join(&name)) else { continue };
+        let text = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
+        return Ignored::new(&text, dockerfile);
+    }
+    Ok(Ignored::default())
+}
+
 /// The folder as an archive: the same files give the same bytes. Links are packed as links.
-fn pack(folder: &Path) -> io::Result<Vec<u8>> {
+fn pack(folder: &Path, ignored: &Ignored) -> io::Result<Vec<u8>> {
     let mut paths = Vec::new();
     walk(folder, &mut paths)?;
+    paths.retain(|path| !ignored.hides(path.strip_prefix(folder).unwrap_or(path)));
     paths.sort();
     let mut archive = tar::Builder::new(Vec::new());
     let mut total = 0;
@@ -190,7 +204,7 @@ impl DockerExecutor {
 
 #[cfg(test)]
 mod tests {
-    use super::pack;
+    use super::{Ignored, ignored, pack};
 
     #[test]
     fn the_same_files_give_the_same_archive_and_git_is_left_out() {
@@ -200,7 +214,7 @@ mod tests {
             std::fs::write(folder.path().join("a/.git/x"), std::process::id().to_string()).unwrap();
             std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").unwrap();
             std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
-            pack(folder.path()).unwrap()
+            pack(folder.path(), &Ignored::default()).unwrap()
         };
         let (one, two) = (made(), made());
         assert_eq!(one, two);
@@ -214,5 +228,16 @@ mod tests {
             .collect();
         let expected = [("Dockerfile", false), ("a", false), ("link", true)];
         assert_eq!(found, expected.map(|(name, is_link)| (name.to_owned(), is_link)));
+    }
+
+    #[test]
+    fn the_ignore_file_of_this_very_dockerfile_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let hides = || ignored(folder.path(), "Dockerfile").unwrap().hides("big.bin".as_ref());
+        assert!(!hides());
+        std::fs::write(folder.path().join(".dockerignore"), "*.bin\n").unwrap();
+        assert!(hides());
+        std::fs::write(folder.path().join("Dockerfile.dockerignore"), "*.txt\n").unwrap();
+        assert!(!hides());
     }
 }

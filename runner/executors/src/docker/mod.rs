@@ -2,6 +2,7 @@
 
 mod beside;
 mod build;
+mod dockerignore;
 mod fault;
 mod greeting;
 mod hardening;

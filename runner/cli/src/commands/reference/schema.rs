@@ -219,7 +219,13 @@ fn run_events() -> Vec<Value> {
         kind(
             "run-requested",
             &Place::Run,
-            json!({ "workflow": text(), "trigger": text(), "actor": text() }),
+            json!({
+                "workflow": text(),
+                "trigger": text(),
+                "actor": text(),
+                "run_id": { "type": "string", "pattern": "^[0-9]+$" },
+                "run_number": { "type": "integer", "minimum": 1 },
+            }),
         ),
         kind("run-planned", &Place::Run, json!({ "workflow": text(), "hash": digest() })),
         kind(
