@@ -41,13 +41,13 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// Text as code, so that nothing in it is markup.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let inner = cut(text, MAX_CODE).replace('`', "'").replace('|', "\\|");
     if inner.trim().is_empty() { String::new() } else { format!("`{inner}`") }
 }
 
 /// Text as words, with everything escaped that would be markup.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut escaped = String::new();
     for c in cut(text, MAX_LINE).chars() {
         match c {
@@ -89,7 +89,7 @@ fn verdict(word: &str) -> String {
 }
 
 /// A sign for a verdict or conclusion.
-pub(super) fn icon(word: &str) -> &'static str {
+pub(crate) fn icon(word: &str) -> &'static str {
     match word {
         "pass" | "success" | "deployed" | "unchanged" => "✅",
         "fail" | "failure" | "failed" | "error" | "stuck" | "lost" => "❌",

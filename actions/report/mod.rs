@@ -1,6 +1,6 @@
 //! `pawl/report`: what a run found, as Markdown that people read.
 
-mod filters;
+pub(crate) mod filters;
 mod view;
 
 use crate::action::{

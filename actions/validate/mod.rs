@@ -3,10 +3,13 @@
 use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
-use crate::dataset::Dataset;
+use crate::workspace::Workspace;
 use indexmap::IndexMap;
 use pawl_core::ports::ActionOutcome;
-use pawl_data::{Contract, Table, ValidateOptions, ValidationReport, Verdict, validate};
+use pawl_data::{
+    Contract, Source, ValidateError, ValidateOptions, ValidationReport, Verdict, digest_reader,
+    validate,
+};
 use std::sync::LazyLock;
 
 static MANIFEST: LazyLock<Manifest> =
@@ -29,20 +32,42 @@ impl JobAction for Validate {
             .map_err(|_| ActionError::input(format!("{path} is not UTF-8 text"), ""))?;
         let contract = Contract::parse(path, &text)
             .map_err(|error| ActionError::input(error.to_string(), ""))?;
-        let data = Dataset::open(&context.workspace, inputs.text("data"))?;
+        let path = inputs.text("data");
+        let data = source(&context.workspace, path)?;
+        let digest = digest(&context.workspace, path)?;
         let options = ValidateOptions {
             schema: inputs.get("schema").map(str::to_owned),
             tables: other_tables(context, inputs)?,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            ..ValidateOptions::default()
         };
-        let report = validate(&contract, &data.table, &options)
-            .map_err(|error| ActionError::input(error.to_string(), ""))?;
+        let report = validate(&contract, &data, &options)?;
         log(context, &report);
         match unanswered(&report) {
             Some(message) => Err(ActionError::input(
                 format!("{}: {message}", inputs.text("data")),
                 "write the rule another way: this one could not be answered",
             )),
-            None => Ok(outcome(&report, &data.digest)),
+            None => Ok(outcome(&report, &digest)),
+        }
+    }
+}
+
+/// A file of the workspace as a table.
+fn source(workspace: &Workspace, path: &str) -> Result<Source, ActionError> {
+    Ok(Source::from_file(path, workspace.open_file(path)?)?)
+}
+
+fn digest(workspace: &Workspace, path: &str) -> Result<String, ActionError> {
+    digest_reader(&mut workspace.open_file(path)?)
+        .map_err(|error| ActionError::environment(format!("{path} cannot be read: {error}"), ""))
+}
+
+impl From<ValidateError> for ActionError {
+    fn from(error: ValidateError) -> Self {
+        match error.is_environment() {
+            true => Self::environment(error.to_string(), ""),
+            false => Self::input(error.to_string(), ""),
         }
     }
 }
@@ -61,7 +86,7 @@ fn unanswered(report: &ValidationReport) -> Option<String> {
 fn other_tables(
     context: &JobContext<'_>,
     inputs: &Inputs,
-) -> Result<IndexMap<String, Table>, ActionError> {
+) -> Result<IndexMap<String, Source>, ActionError> {
     let mut tables = IndexMap::new();
     for line in inputs.list("tables") {
         let Some((name, path)) = line.split_once('=') else {
@@ -70,7 +95,7 @@ fn other_tables(
                 "give one table a line, such as plans=data/plans.csv",
             ));
         };
-        let table = Dataset::open(&context.workspace, path.trim())?.table;
+        let table = source(&context.workspace, path.trim())?;
         tables.insert(name.trim().to_owned(), table);
     }
     Ok(tables)
@@ -107,6 +132,7 @@ fn outcome(report: &ValidationReport, digest: &str) -> ActionOutcome {
         let failed = report.checks.iter().filter(|check| check.verdict >= Verdict::Fail).count();
         format!("the data breaks {failed} of the {} rules of its contract", report.checks.len())
     });
+    outcome.summary = summary::of(report);
     outcome.outputs.insert("verdict".to_owned(), word(report.verdict).to_owned());
     outcome.outputs.insert("rows".to_owned(), report.rows.to_string());
     outcome.outputs.insert("data-digest".to_owned(), digest.to_owned());
@@ -122,5 +148,6 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
+mod summary;
 #[cfg(test)]
 mod tests;

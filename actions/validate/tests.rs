@@ -51,6 +51,18 @@ fn data_that_breaks_it_is_a_failed_result_with_the_rows() {
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0]["column"], "age");
     assert_eq!(failed[0]["samples"][0]["row"], 2);
+    let wanted = "❌ **fail**: 2 rows, 3 of 4 checks pass\n\n| | check | expected | failing rows | first of them |\n|-|-|-|-:|-|\n| ❌ | `age.required` | not null | 1 | row 2: null |\n";
+    assert_eq!(outcome.summary, wanted);
+}
+
+#[test]
+fn personal_data_is_in_no_report() {
+    let lines = "logicalType: string\n        classification: pii\n        logicalTypeOptions: { maxLength: 2 }";
+    let contract = CONTRACT.replace("logicalType: string", lines);
+    let outcome = run("age,plan\n30,secret\n", &contract).unwrap();
+    assert!(!outcome.success);
+    let text = format!("{} {}", outcome.report, outcome.summary);
+    assert!(text.contains("(personal data)") && !text.contains("secret"), "{text}");
 }
 
 #[test]

@@ -67,6 +67,41 @@ impl CsvText {
         Ok((names, Self { text, columns, header_end, starts, ends }))
     }
 
+    /// The names in the header alone.
+    pub(crate) fn header(
+        file: &str,
+        bytes: &[u8],
+        delimiter: u8,
+    ) -> Result<Vec<String>, ReadError> {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(ReadError::file(file, "is UTF-16 text; save it as UTF-8"));
+        }
+        let body = if bytes.starts_with(BOM) { BOM.len() } else { 0 };
+        let mut scanner = Scanner { file, bytes, delimiter, at: body, line: 1 };
+        let header = scanner.header()?;
+        header_names(file, bytes, &header)
+    }
+
+    /// Parses rows without a header: a part of a file whose columns are known. `line` is the first one's in the file; rows
+    /// in errors count from 1 in this part.
+    pub(crate) fn parse_rows(
+        file: &str,
+        bytes: Vec<u8>,
+        delimiter: u8,
+        names: &[String],
+        line: u64,
+    ) -> Result<Self, ReadError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(ReadError::too_large(file, bytes.len()));
+        }
+        let mut scanner = Scanner { file, bytes: &bytes, delimiter, at: 0, line };
+        let (starts, ends) = scanner.rows(names)?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Self { text, columns: names.len(), header_end: 0, starts, ends }),
+            Err(error) => Err(not_utf8(file, &error, names, &starts, &ends)),
+        }
+    }
+
     /// Number of data rows.
     pub(crate) fn rows(&self) -> usize {
         self.starts.len()
@@ -125,6 +160,71 @@ impl CsvText {
         };
         &self.text[start..end + ending]
     }
+}
+
+/// Where the last whole row of `bytes` ends, its line ending included. `bytes` begin where a row begins.
+pub(crate) fn last_row_end(bytes: &[u8], delimiter: u8) -> Option<usize> {
+    if memchr::memchr(b'"', bytes).is_none() {
+        let end = memchr::memrchr2(b'\n', b'\r', bytes)?;
+        // A carriage return at the very end may be half of a line ending.
+        if bytes[end] == b'\n' || end + 1 < bytes.len() {
+            return Some(end + 1);
+        }
+        return memchr::memrchr2(b'\n', b'\r', &bytes[..end]).map(|end| end + 1);
+    }
+    let (mut at, mut found) = (0, None);
+    while at < bytes.len() {
+        if bytes[at] == b'"' {
+            at = quote_end(bytes, at);
+        }
+        let Some(next) = memchr::memchr3(delimiter, b'\n', b'\r', &bytes[at..]) else { break };
+        at += next;
+        if bytes[at] == b'\r' && at + 1 == bytes.len() {
+            break;
+        }
+        let length = line_ending(&bytes[at..]);
+        at += length.max(1);
+        if length > 0 {
+            found = Some(at);
+        }
+    }
+    found
+}
+
+/// After the closing quote of a field that begins at `from`; the end of `bytes` if there is none.
+fn quote_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from + 1;
+    loop {
+        let Some(found) = memchr::memchr(b'"', &bytes[at..]) else { return bytes.len() };
+        at += found + 1;
+        if bytes.get(at) != Some(&b'"') {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// How many fields end before the end of `bytes`, which begin where a row begins and hold no whole one.
+pub(crate) fn fields_before_end(bytes: &[u8], delimiter: u8) -> usize {
+    let (mut at, mut fields) = (0, 0);
+    while at < bytes.len() {
+        if bytes[at] == b'"' {
+            at = quote_end(bytes, at);
+        }
+        match memchr::memchr(delimiter, &bytes[at..]) {
+            Some(found) => (at, fields) = (at + found + 1, fields + 1),
+            None => break,
+        }
+    }
+    fields
+}
+
+/// Lines that end in `bytes`.
+pub(crate) fn lines(bytes: &[u8]) -> u64 {
+    let feeds = memchr::memchr_iter(b'\n', bytes).count();
+    let lonely =
+        memchr::memchr_iter(b'\r', bytes).filter(|at| bytes.get(at + 1) != Some(&b'\n')).count();
+    (feeds + lonely) as u64
 }
 
 /// Removes the enclosing quotes and halves the doubled ones.
@@ -247,8 +347,13 @@ impl Scanner<'_> {
                 break;
             }
         }
+        let line = self.line;
         let field = self.end_of_plain(at);
-        if field.end == at { Ok(field) } else { Err(BadField::AfterQuote) }
+        if field.end == at {
+            return Ok(field);
+        }
+        self.line = line;
+        Err(BadField::AfterQuote)
     }
 
     /// From `from` to the next delimiter or line ending.
@@ -344,7 +449,7 @@ fn not_utf8(
 
 #[cfg(test)]
 mod tests {
-    use super::CsvText;
+    use super::{CsvText, fields_before_end, last_row_end, lines};
 
     fn parse(text: &[u8]) -> Result<(Vec<String>, CsvText), String> {
         CsvText::parse("t.csv", text.to_vec(), b',').map_err(|error| error.to_string())
@@ -375,6 +480,26 @@ mod tests {
         assert_eq!(parse(b"a\n1\n\n2\n").expect("parses").1.rows(), 3);
         assert_eq!(parse(b"a,b\n1,2\n\n3,4\n").expect("parses").1.rows(), 2);
         assert_eq!(parse(b"a,b\n").expect("a header alone is a table").1.rows(), 0);
+    }
+
+    #[test]
+    fn a_part_ends_where_its_last_whole_row_ends() {
+        let cases: [(&[u8], Option<usize>); 9] = [
+            (b"a,b\n1,2", Some(4)),
+            (b"a,b\r\n1", Some(5)),
+            (b"a,b\r", None),
+            (b"a\rb\r", Some(2)),
+            (b"a,b", None),
+            (b"\"a\nb\",c\nd", Some(8)),
+            (b"\"a\n\"\"b\n", None),
+            (b"x\"y\n\"z\n", Some(4)),
+            (b"\"a\"\r", None),
+        ];
+        for (bytes, end) in cases {
+            assert_eq!(last_row_end(bytes, b','), end, "{}", String::from_utf8_lossy(bytes));
+        }
+        assert_eq!(fields_before_end(b"a,\"b,c\",\"d,\n,", b','), 2);
+        assert_eq!(lines(b"a\r\nb\nc\rd"), 3);
     }
 
     #[test]

@@ -21,11 +21,18 @@ pub fn digest_bytes(bytes: &[u8]) -> String {
 /// # Errors
 /// What the operating system says about opening or reading.
 pub fn digest_file(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    digest_reader(&mut File::open(path)?)
+}
+
+/// The digest of all that `input` gives, read piece by piece.
+///
+/// # Errors
+/// What reading says.
+pub fn digest_reader(input: &mut dyn Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {
-        match file.read(&mut chunk)? {
+        match input.read(&mut chunk)? {
             0 => return Ok(text(&hasher.finalize())),
             read => hasher.update(&chunk[..read]),
         }

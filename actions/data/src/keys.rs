@@ -14,7 +14,8 @@ const NULL_TAG: u8 = 0;
 #[derive(Debug, Clone)]
 pub(crate) struct KeyReader<'t> {
     table: &'t Table,
-    columns: Vec<(usize, Kind)>,
+    /// A column that is absent holds nulls.
+    columns: Vec<(Option<usize>, Kind)>,
     /// Whether nulls equal one another and unreadable cells count as their text, as when rows are compared.
     whole_rows: bool,
 }
@@ -30,14 +31,28 @@ pub(crate) enum Key {
     Unreadable,
 }
 
+fn there((column, kind): (usize, Kind)) -> (Option<usize>, Kind) {
+    (Some(column), kind)
+}
+
 impl<'t> KeyReader<'t> {
-    pub(crate) fn new(table: &'t Table, columns: Vec<(usize, Kind)>) -> Self {
-        Self { table, columns, whole_rows: false }
+    #[cfg(test)]
+    fn new(table: &'t Table, columns: Vec<(usize, Kind)>) -> Self {
+        Self::partly(table, columns.into_iter().map(there).collect(), false)
+    }
+
+    /// A reader of columns of which some may be absent.
+    pub(crate) fn partly(
+        table: &'t Table,
+        columns: Vec<(Option<usize>, Kind)>,
+        whole_rows: bool,
+    ) -> Self {
+        Self { table, columns, whole_rows }
     }
 
     /// A reader for which every row has a key.
     pub(crate) fn whole_rows(table: &'t Table, columns: Vec<(usize, Kind)>) -> Self {
-        Self { table, columns, whole_rows: true }
+        Self::partly(table, columns.into_iter().map(there).collect(), true)
     }
 
     /// Encodes the key of a row into `buffer`, which is cleared first.
@@ -45,10 +60,10 @@ impl<'t> KeyReader<'t> {
         buffer.clear();
         let mut key = Key::Whole;
         for (column, kind) in &self.columns {
-            match self.table.value(row, *column) {
+            match column.and_then(|column| self.table.value(row, column)) {
                 None if self.whole_rows => buffer.push(NULL_TAG),
                 None => return Key::Null,
-                Some(cell) => match kind.read(cell.clone(), self.table.is_csv()) {
+                Some(cell) => match kind.read(cell.clone(), self.table.origin()) {
                     Some(value) => value.encode(buffer),
                     None if self.whole_rows => cell.encode(buffer),
                     None => key = Key::Unreadable,

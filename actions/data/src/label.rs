@@ -80,6 +80,14 @@ pub enum CellError {
 }
 
 impl CellError {
+    /// The same error about the row of this number.
+    pub(crate) fn at_row(mut self, number: usize) -> Self {
+        if let Self::Cell { row, .. } = &mut self {
+            *row = number;
+        }
+        self
+    }
+
     pub(crate) fn no_column(table: &Table, column: &str) -> Self {
         Self::NoColumn {
             table: table.source().to_owned(),
@@ -195,7 +203,13 @@ impl LabelRule {
         (0..table.rows()).map(|row| self.label(table, row, column)).collect()
     }
 
-    fn label(&self, table: &Table, row: usize, column: usize) -> Result<bool, CellError> {
+    /// The label of one row.
+    pub(crate) fn label(
+        &self,
+        table: &Table,
+        row: usize,
+        column: usize,
+    ) -> Result<bool, CellError> {
         let bad = |reason: String| CellError::cell(table, row, column, reason);
         let value = table
             .value(row, column)

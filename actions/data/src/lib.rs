@@ -1,22 +1,27 @@
 //! Tables and contracts: reading, validating, splitting, hashing.
 //!
-//! A [`Table`] is read from CSV or Parquet and held in memory; a [`Contract`] (Open Data Contract Standard) says what
-//! it must look like, and [`validate`] compares the two. [`split`] parts a table into training and test rows,
+//! A [`Source`] is a table that is not read yet: files by path or pattern, packed or not, or a pipe. It is read in parts, by
+//! several threads; a [`Contract`] (Open Data Contract Standard) says what it must look like, and [`validate`] compares the
+//! two. A [`Table`] is read whole and held in memory. [`split`] parts a table into training and test rows,
 //! [`FeatureMatrix`] turns rows into numbers, [`Predictions`] carries what a model said about each row.
 //!
-//! Nothing here prints, reads the clock or the environment. File access is [`Table::open`] and [`digest_file`] alone.
+//! Nothing here prints, reads the clock or the environment. File access is
+//! [`Source`], [`Table::open`] and [`digest_file`] alone, and temporary files without names.
 
 mod contract;
 mod csv;
 mod digest;
 mod features;
 mod format;
+mod json;
+mod key_log;
 mod keys;
 mod label;
 mod parquet;
 mod pattern;
 mod predictions;
 mod profile;
+mod source;
 mod split;
 mod table;
 mod time;
@@ -24,11 +29,13 @@ mod validate;
 mod value;
 
 pub use contract::{Contract, ContractError, Problem};
-pub use digest::{digest_bytes, digest_file};
+pub use digest::{digest_bytes, digest_file, digest_reader};
 pub use features::FeatureMatrix;
+pub use key_log::SpillError;
 pub use label::{CellError, LabelOperator, LabelRule, LabelRuleError, LabelValue};
 pub use predictions::{Pair, PairError, ParquetFacts, Predictions, PredictionsError, RowId};
 pub use profile::{ColumnProfile, Profile};
+pub use source::Source;
 pub use split::{Overlap, Split, SplitError, SplitOptions, SplitReport, overlap, split};
 pub use table::{Format, ReadError, Table};
 pub use validate::{

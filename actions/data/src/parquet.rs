@@ -3,7 +3,9 @@
 //! Arrow's own schema hints are ignored on purpose: what counts is the physical and logical type that Parquet itself
 //! records, so a file means the same whoever wrote it.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -15,13 +17,21 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrowPrimitiveType, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::reader::Length;
 
-use crate::table::{Column, ReadError, TextValues, Values};
+use crate::source::{Content, MAX_PART_ROWS, ScanError, Wanted};
+use crate::table::{Column, ReadError, Table, TextValues, Values};
 use crate::time::ATTOS;
 
 /// Rows are numbered with 32 bits in key indexes.
 const MAX_ROWS: usize = u32::MAX as usize;
+
+/// Rows of a batch: large enough that its costs do not show, small enough for the caches of a core.
+const BATCH_ROWS: usize = 16 * 1024;
 
 /// What a Parquet file holds.
 pub(crate) struct Read {
@@ -30,49 +40,142 @@ pub(crate) struct Read {
     pub(crate) columns: Vec<Column>,
 }
 
+/// An open file of which some columns are wanted.
+pub(crate) struct ParquetFile {
+    name: String,
+    content: Content,
+    metadata: ArrowReaderMetadata,
+    projection: ProjectionMask,
+    /// The wanted columns in the file's order.
+    names: Arc<[String]>,
+}
+
 /// Reads a whole file.
 pub(crate) fn read(file: &str, bytes: Vec<u8>) -> Result<Read, ReadError> {
-    // The decoder is someone else's and its input hostile: a panic of it is a damaged file, not the end of the program.
-    catch_unwind(AssertUnwindSafe(|| decode(file, Bytes::from(bytes)))).unwrap_or_else(|_| {
+    let opened = ParquetFile::open(file, Content::Memory(Bytes::from(bytes)), &Wanted::Every)?;
+    let mut columns = opened.empty_columns();
+    let mut rows = 0;
+    for group in 0..opened.groups() {
+        let each = |batch: &RecordBatch| {
+            append(&mut columns, batch, rows);
+            rows += batch.num_rows();
+            if rows > MAX_ROWS {
+                let reason = format!("has more than {MAX_ROWS} rows; split it");
+                return Err(ReadError::file(file, reason));
+            }
+            Ok(())
+        };
+        opened.batches(group, each)?;
+    }
+    Ok(Read { names: opened.names.to_vec(), rows, columns })
+}
+
+/// The decoder is someone else's and its input hostile: a panic of it is a damaged file, not the end of the program.
+fn guarded<T>(file: &str, decode: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(ReadError::file(file, "is not readable as Parquet: the decoder gave up on it"))
     })
 }
 
-fn decode(file: &str, bytes: Bytes) -> Result<Read, ReadError> {
-    let bad = |error: &dyn std::fmt::Display| {
-        ReadError::file(file, format!("is not readable as Parquet: {error}"))
-    };
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes, options)
-        .map_err(|e| bad(&e))?;
-    let schema = builder.schema().clone();
-    let mut names: Vec<String> = Vec::new();
-    for field in schema.fields() {
-        if names.contains(field.name()) {
-            return Err(ReadError::cell(
-                file,
-                0,
-                field.name(),
-                "stands twice in the schema".to_owned(),
-            ));
+fn damaged(file: &str, error: &dyn std::fmt::Display) -> ReadError {
+    ReadError::file(file, format!("is not readable as Parquet: {error}"))
+}
+
+impl ParquetFile {
+    pub(crate) fn open(file: &str, content: Content, wanted: &Wanted) -> Result<Self, ReadError> {
+        if content.len() == 0 {
+            return Err(ReadError::file(file, "is empty"));
         }
-        names.push(field.name().clone());
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let metadata = guarded(file, || {
+            ArrowReaderMetadata::load(&content, options).map_err(|error| damaged(file, &error))
+        })?;
+        let mut seen = HashSet::new();
+        let (mut names, mut roots) = (Vec::new(), Vec::new());
+        for (index, field) in metadata.schema().fields().iter().enumerate() {
+            if !seen.insert(field.name()) {
+                let reason = "stands twice in the schema".to_owned();
+                return Err(ReadError::cell(file, 0, field.name(), reason));
+            }
+            if wanted.contains(field.name()) {
+                names.push(field.name().clone());
+                roots.push(index);
+            }
+        }
+        let projection = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        let name = file.to_owned();
+        Ok(Self { name, content, projection, names: names.into(), metadata })
     }
-    let mut columns: Vec<Column> = schema
-        .fields()
-        .iter()
-        .map(|field| Column { values: empty(field.data_type()), valid: None })
-        .collect();
-    let mut rows = 0;
-    for batch in builder.build().map_err(|e| bad(&e))? {
-        let batch = batch.map_err(|e| bad(&e))?;
-        append(&mut columns, &batch, rows);
-        rows += batch.num_rows();
-        if rows > MAX_ROWS {
-            return Err(ReadError::file(file, format!("has more than {MAX_ROWS} rows; split it")));
+
+    /// Number of row groups.
+    pub(crate) fn groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    fn empty_columns(&self) -> Vec<Column> {
+        let fields = self.metadata.schema().fields().iter();
+        let mut wanted = self.names.iter().peekable();
+        fields
+            .filter(|field| wanted.next_if(|name| *name == field.name()).is_some())
+            .map(|field| Column { values: empty(field.data_type()), valid: None })
+            .collect()
+    }
+
+    /// Hands every batch of a row group to `each`.
+    fn batches(
+        &self,
+        group: usize,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            self.content.clone(),
+            self.metadata.clone(),
+        )
+        .with_row_groups(vec![group])
+        .with_projection(self.projection.clone())
+        .with_batch_size(BATCH_ROWS);
+        guarded(&self.name, || {
+            for batch in builder.build().map_err(|error| damaged(&self.name, &error))? {
+                each(&batch.map_err(|error| damaged(&self.name, &error))?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands the rows of a row group to `each`, some at a time.
+    pub(crate) fn read_group<E>(
+        &self,
+        group: usize,
+        mut each: impl FnMut(&Table) -> Result<(), ScanError<E>>,
+    ) -> Result<(), ScanError<E>> {
+        let mut stopped = None;
+        let mut rows = 0;
+        let mut each = |columns: Vec<Column>, count: usize| {
+            rows += count;
+            if rows > MAX_PART_ROWS {
+                let reason = format!("has a row group of more than {MAX_PART_ROWS} rows");
+                return Err(ScanError::Read(ReadError::file(&self.name, reason)));
+            }
+            each(&Table::of_columns(&self.name, self.names.clone(), count, columns))
+        };
+        // Columns are learnt from a table without rows, too.
+        each(self.empty_columns(), 0)?;
+        if group >= self.groups() {
+            return Ok(());
+        }
+        let read = self.batches(group, |batch| {
+            let mut columns = self.empty_columns();
+            append(&mut columns, batch, 0);
+            each(columns, batch.num_rows()).map_err(|error| {
+                stopped = Some(error);
+                ReadError::file(&self.name, "was not read to its end")
+            })
+        });
+        match (stopped, read) {
+            (Some(error), _) => Err(error),
+            (None, read) => read.map_err(ScanError::Read),
         }
     }
-    Ok(Read { names, rows, columns })
 }
 
 /// The empty column that fits a Parquet type.

@@ -6,8 +6,10 @@ use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::csv::CsvText;
+use crate::json::JsonText;
 use crate::value::{self, Value};
 
 /// Why a table cannot be read. Always the user's data, except for `Io` (environment).
@@ -41,6 +43,16 @@ pub enum ReadError {
         /// What is wrong, in words that follow the place.
         reason: String,
     },
+    /// A whole row is wrong: user.
+    #[error("{file}: row {row} {reason}")]
+    Row {
+        /// The file as the user named it.
+        file: String,
+        /// Number of the data row, from 1.
+        row: usize,
+        /// What is wrong, in words that follow the place.
+        reason: String,
+    },
 }
 
 fn row_name(row: usize) -> String {
@@ -56,6 +68,20 @@ impl ReadError {
         Self::Cell { file: file.to_owned(), row, column: column.to_owned(), reason }
     }
 
+    pub(crate) fn row(file: &str, row: usize, reason: impl Into<String>) -> Self {
+        Self::Row { file: file.to_owned(), row, reason: reason.into() }
+    }
+
+    /// The same error in a part of a file before which there are `rows` rows.
+    pub(crate) fn after(mut self, rows: usize) -> Self {
+        if let Self::Cell { row, .. } | Self::Row { row, .. } = &mut self
+            && *row > 0
+        {
+            *row += rows;
+        }
+        self
+    }
+
     pub(crate) fn too_large(file: &str, bytes: usize) -> Self {
         Self::file(
             file,
@@ -67,6 +93,9 @@ impl ReadError {
     }
 }
 
+/// What a name ends in when the file is compressed.
+const COMPRESSED: [&str; 3] = [".gz", ".zst", ".zstd"];
+
 /// How a file is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -77,17 +106,26 @@ pub enum Format {
     },
     /// Apache Parquet.
     Parquet,
+    /// JSON Lines: one object a line.
+    JsonLines,
 }
 
 impl Format {
-    /// The format that a file's name tells: `.csv`, `.tsv`, `.parquet`, `.pq`; case does not matter.
+    /// The format that a file's name tells: `.csv`, `.tsv`, `.parquet`, `.pq`, `.jsonl`, `.ndjson`, each also with `.gz` or
+    /// `.zst` behind it; case does not matter.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
+        let plain = COMPRESSED.iter().find_map(|end| {
+            let (start, last) = name.split_at_checked(name.len().checked_sub(end.len())?)?;
+            last.eq_ignore_ascii_case(end).then_some(start)
+        });
+        let extension =
+            Path::new(plain.unwrap_or(name)).extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
             "csv" => Some(Self::Csv { delimiter: b',' }),
             "tsv" => Some(Self::Csv { delimiter: b'\t' }),
             "parquet" | "pq" => Some(Self::Parquet),
+            "jsonl" | "ndjson" => Some(Self::JsonLines),
             _ => None,
         }
     }
@@ -98,14 +136,26 @@ impl Format {
 pub struct Table {
     source: String,
     rows: usize,
-    names: Vec<String>,
+    names: Arc<[String]>,
     store: Store,
 }
 
 #[derive(Debug, Clone)]
 enum Store {
     Csv(CsvText),
+    Json(JsonText),
     Columns(Vec<Column>),
+}
+
+/// What a cell is before a contract reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Raw text, whose type a contract decides.
+    Text,
+    /// A JSON value: dates and times are texts.
+    Json,
+    /// A value of a physical type.
+    Typed,
 }
 
 /// A column with a physical type: its values and, where it has nulls, which rows are valid.
@@ -163,7 +213,7 @@ impl Table {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let name = path.display().to_string();
         let format = Format::of(&name).ok_or_else(|| {
-            ReadError::file(&name, "has no known format; name it .csv, .tsv or .parquet")
+            ReadError::file(&name, "has no known format; name it .csv, .tsv, .parquet or .jsonl")
         })?;
         let bytes =
             fs::read(path).map_err(|source| ReadError::Io { file: name.clone(), source })?;
@@ -195,13 +245,54 @@ impl Table {
             Format::Csv { delimiter } => {
                 let (names, csv) = CsvText::parse(name, bytes, delimiter)?;
                 let rows = csv.rows();
-                Ok(Self { source: name.to_owned(), rows, names, store: Store::Csv(csv) })
+                Ok(Self::new(name, rows, names.into(), Store::Csv(csv)))
+            }
+            Format::JsonLines => {
+                let (names, json) = JsonText::parse(name, bytes)?;
+                Ok(Self::of_json(name, names.into(), json))
             }
             Format::Parquet => {
                 let read = crate::parquet::read(name, bytes)?;
-                let store = Store::Columns(read.columns);
-                Ok(Self { source: name.to_owned(), rows: read.rows, names: read.names, store })
+                Ok(Self::of_columns(name, read.names.into(), read.rows, read.columns))
             }
+        }
+    }
+
+    fn new(source: &str, rows: usize, names: Arc<[String]>, store: Store) -> Self {
+        Self { source: source.to_owned(), rows, names, store }
+    }
+
+    /// A table of CSV rows without a header.
+    pub(crate) fn of_csv(source: &str, names: Arc<[String]>, csv: CsvText) -> Self {
+        Self::new(source, csv.rows(), names, Store::Csv(csv))
+    }
+
+    /// A table of JSON Lines.
+    pub(crate) fn of_json(source: &str, names: Arc<[String]>, json: JsonText) -> Self {
+        Self::new(source, json.rows(), names, Store::Json(json))
+    }
+
+    /// A table of columns with physical types.
+    pub(crate) fn of_columns(
+        source: &str,
+        names: Arc<[String]>,
+        rows: usize,
+        columns: Vec<Column>,
+    ) -> Self {
+        Self::new(source, rows, names, Store::Columns(columns))
+    }
+
+    /// The names, shared by all parts of one file.
+    pub(crate) fn names(&self) -> &Arc<[String]> {
+        &self.names
+    }
+
+    /// What its cells are.
+    pub(crate) fn origin(&self) -> Origin {
+        match self.store {
+            Store::Csv(_) => Origin::Text,
+            Store::Json(_) => Origin::Json,
+            Store::Columns(_) => Origin::Typed,
         }
     }
 
@@ -235,11 +326,15 @@ impl Table {
         matches!(self.store, Store::Csv(_))
     }
 
-    /// The column's physical type in one word: `csv` for raw text, else `string`, `boolean`, `integer`, `number`,
+    /// The column's physical type in one word: `csv` for raw text, `json` for JSON Lines, else `string`, `boolean`, `integer`, `number`,
     /// `date`, `timestamp`, `time` or the file's own name for a type that rules cannot read.
     #[must_use]
     pub fn physical_type(&self, column: usize) -> &str {
-        let Store::Columns(columns) = &self.store else { return "csv" };
+        let columns = match &self.store {
+            Store::Csv(_) => return "csv",
+            Store::Json(_) => return "json",
+            Store::Columns(columns) => columns,
+        };
         match &columns[column].values {
             Values::Text(_) => "string",
             Values::Bool(_) => "boolean",
@@ -258,6 +353,7 @@ impl Table {
     pub fn is_null(&self, row: usize, column: usize) -> bool {
         match &self.store {
             Store::Csv(csv) => csv.raw(row, column).is_empty(),
+            Store::Json(json) => json.value(row, column).is_none(),
             Store::Columns(columns) => {
                 columns[column].valid.as_ref().is_some_and(|valid| !valid[row])
             }
@@ -269,7 +365,9 @@ impl Table {
     pub fn text(&self, row: usize, column: usize) -> Option<Cow<'_, str>> {
         match &self.store {
             Store::Csv(csv) => csv.cell(row, column),
-            Store::Columns(_) => self.value(row, column).map(|value| value.display()),
+            Store::Json(_) | Store::Columns(_) => {
+                self.value(row, column).map(|value| value.display())
+            }
         }
     }
 
@@ -278,6 +376,7 @@ impl Table {
     pub(crate) fn value(&self, row: usize, column: usize) -> Option<Value<'_>> {
         match &self.store {
             Store::Csv(csv) => csv.cell(row, column).map(Value::Text),
+            Store::Json(json) => json.value(row, column),
             Store::Columns(columns) => columns[column].value(row),
         }
     }
@@ -300,7 +399,7 @@ impl Table {
     pub fn write_rows(&self, rows: &[usize], out: &mut dyn Write) -> io::Result<()> {
         match &self.store {
             Store::Csv(csv) => csv.write_rows(rows, out),
-            Store::Columns(_) => {
+            Store::Json(_) | Store::Columns(_) => {
                 let message =
                     format!("{} is not CSV: only CSV rows can be copied as they are", self.source);
                 Err(io::Error::new(io::ErrorKind::Unsupported, message))

@@ -163,7 +163,7 @@ impl<'a> Value<'a> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => tagged(out, 1, text.as_bytes()),
-            Self::Bool(value) => out.extend([2, u8::from(*value)]),
+            Self::Bool(value) => fixed(out, 2, i128::from(*value)),
             Self::Int(value) => fixed(out, 3, *value),
             Self::Big(digits) => tagged(out, 4, digits.as_bytes()),
             Self::Float(value) => encode_float(*value, out),
@@ -262,15 +262,94 @@ fn compare_int_float(a: i128, b: f64) -> Option<Ordering> {
     Some(ordering.then_with(|| 0.0.partial_cmp(&fraction).unwrap_or(Ordering::Equal)))
 }
 
+/// Codes that one tag has: how many bytes follow, or that their number follows first.
+const CODES: u8 = 17;
+/// The code for a text whose length follows in eight bytes.
+const LONG: u8 = 16;
+
+/// A text: up to 15 bytes need one byte more, so that most keys are short.
 fn tagged(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    out.push(tag);
-    out.extend((bytes.len() as u64).to_le_bytes());
+    match u8::try_from(bytes.len()) {
+        Ok(length) if length < LONG => out.push(tag * CODES + length),
+        _ => {
+            out.push(tag * CODES + LONG);
+            out.extend((bytes.len() as u64).to_le_bytes());
+        }
+    }
     out.extend(bytes);
 }
 
+/// A number in as few bytes as its two's complement needs.
 fn fixed(out: &mut Vec<u8>, tag: u8, value: i128) {
-    out.push(tag);
-    out.extend(value.to_le_bytes());
+    let bits = 129 - (if value < 0 { !value } else { value }).leading_zeros();
+    let length = if value == 0 { 0 } else { bits.div_ceil(8) as u8 };
+    out.push(tag * CODES + length);
+    out.extend(&value.to_le_bytes()[..usize::from(length)]);
+}
+
+/// Reads one encoded value from the front of `bytes`; the value and what comes after it. `None` for a null, and for bytes
+/// that no value encodes to.
+pub(crate) fn decode(bytes: &[u8]) -> (Option<Value<'_>>, &[u8]) {
+    decoded(bytes)
+        .map_or((None, bytes.get(1..).unwrap_or_default()), |(value, rest)| (Some(value), rest))
+}
+
+fn decoded(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    let (tag, code) = (first / CODES, first % CODES);
+    match tag {
+        1 | 4 | 10 => {
+            let (length, rest) = if code == LONG {
+                let (length, rest) = rest.split_first_chunk::<8>()?;
+                (usize::try_from(u64::from_le_bytes(*length)).ok()?, rest)
+            } else {
+                (usize::from(code), rest)
+            };
+            let (text, rest) = rest.split_at_checked(length)?;
+            let text = std::str::from_utf8(text).ok()?;
+            let value = match tag {
+                1 => Value::Text(Cow::Borrowed(text)),
+                4 => Value::Big(text.to_owned()),
+                _ => Value::Opaque(text),
+            };
+            Some((value, rest))
+        }
+        5 => {
+            let (bits, rest) = rest.split_first_chunk::<8>()?;
+            Some((Value::Float(f64::from_bits(u64::from_le_bytes(*bits))), rest))
+        }
+        _ => {
+            let (bytes, rest) = rest.split_at_checked(usize::from(code))?;
+            let number = extended(bytes);
+            decoded_number(tag, number, rest)
+        }
+    }
+}
+
+fn decoded_number(tag: u8, number: i128, rest: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let value = match tag {
+        2 => Value::Bool(number != 0),
+        3 => Value::Int(number),
+        6 => {
+            let (scale, rest) = rest.split_first_chunk::<4>()?;
+            return Some((Value::Decimal(number, u32::from_le_bytes(*scale)), rest));
+        }
+        7 => Value::Date(i64::try_from(number).ok()?),
+        8 => Value::Timestamp(number),
+        9 => Value::Time(number),
+        _ => return None,
+    };
+    Some((value, rest))
+}
+
+/// The number whose low bytes these are; the last one has the sign.
+fn extended(bytes: &[u8]) -> i128 {
+    let fill = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) { 0xff } else { 0 };
+    let mut whole = [fill; 16];
+    for (to, from) in whole.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    i128::from_le_bytes(whole)
 }
 
 /// Whole floats are encoded as integers, so that 1.0 and 1 are one key; one NaN stands for all.
@@ -284,7 +363,7 @@ fn encode_float(value: f64, out: &mut Vec<u8>) {
         return fixed(out, 3, value as i128);
     }
     let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
-    out.push(5);
+    out.push(5 * CODES + 8);
     out.extend(bits.to_le_bytes());
 }
 
@@ -326,7 +405,7 @@ fn decimal_text(digits: i128, scale: u32) -> String {
 mod tests {
     use std::cmp::Ordering;
 
-    use super::{Value, read_boolean, read_integer, read_number};
+    use super::{Value, decode, read_boolean, read_integer, read_number};
 
     #[test]
     fn integers_are_sign_and_digits_of_any_length() {
@@ -386,6 +465,40 @@ mod tests {
         assert!(!Value::Float(1e-300).same(&Value::Float(1e-301)));
         assert!(!Value::Int(9_007_199_254_740_993).same(&Value::Float(9_007_199_254_740_992.0)));
         assert!(!Value::Text("e\u{301}".into()).same(&Value::Text("é".into())));
+    }
+
+    #[test]
+    fn keys_say_what_they_were_made_of() {
+        let values = [
+            Value::Text("".into()),
+            Value::Text("é".repeat(7).into()),
+            Value::Text("x".repeat(300).into()),
+            Value::Bool(true),
+            Value::Int(0),
+            Value::Int(127),
+            Value::Int(128),
+            Value::Int(-128),
+            Value::Int(-129),
+            Value::Int(i128::MIN),
+            Value::Int(i128::MAX),
+            Value::Big("340282366920938463463374607431768211456".into()),
+            Value::Float(0.1),
+            Value::Decimal(12_345_678_901_234_567_890_123, 4),
+            Value::Date(-1),
+            Value::Timestamp(1_700_000_000_000_000_000_000_000_000),
+            Value::Time(1),
+            Value::Opaque("array"),
+        ];
+        let mut key = Vec::new();
+        values.iter().for_each(|value| value.encode(&mut key));
+        let mut rest = key.as_slice();
+        for value in &values {
+            let (decoded, after) = decode(rest);
+            assert_eq!(decoded.as_ref(), Some(value));
+            rest = after;
+        }
+        assert_eq!(rest, b"");
+        assert_eq!(decode(&[0, 51]), (None, &[51_u8][..]));
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use indexmap::IndexMap;
 use pawl_data::{
-    Check, Contract, Format, Table, ValidateOptions, ValidationReport, Verdict, validate,
+    Check, Contract, Format, Source, ValidateOptions, ValidationReport, Verdict, validate,
 };
 
 const HEAD: &str =
     "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\nschema:\n";
 
-fn csv(text: &str) -> Table {
-    Table::from_bytes("data.csv", Format::Csv { delimiter: b',' }, text.into()).expect("a table")
+fn csv(text: &str) -> Source {
+    Source::from_bytes("data.csv", Format::Csv { delimiter: b',' }, text.into())
 }
 
 fn contract(schema: &str) -> Contract {
@@ -18,9 +18,9 @@ fn contract(schema: &str) -> Contract {
 }
 
 fn check_with(schema: &str, data: &str, tables: &[(&str, &str)]) -> ValidationReport {
-    let tables: IndexMap<String, Table> =
+    let tables: IndexMap<String, Source> =
         tables.iter().map(|(name, text)| ((*name).to_owned(), csv(text))).collect();
-    let options = ValidateOptions { schema: None, tables };
+    let options = ValidateOptions { tables, ..ValidateOptions::default() };
     validate(&contract(schema), &csv(data), &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -431,7 +431,7 @@ fn what_the_caller_left_out_is_an_error_not_a_verdict() {
     assert_eq!(error(&ValidateOptions::default()), needs);
     let lacking: IndexMap<_, _> = [("customers".to_owned(), csv("x\n1\n"))].into_iter().collect();
     let lacks = "rule 'customer.foreignKey': data.csv has no column 'customer_id'; it has x";
-    assert_eq!(error(&ValidateOptions { tables: lacking, schema: None }), lacks);
+    assert_eq!(error(&ValidateOptions { tables: lacking, ..ValidateOptions::default() }), lacks);
     let unknown = ValidateOptions { schema: Some("x".to_owned()), ..ValidateOptions::default() };
     assert_eq!(error(&unknown), "the contract has no schema 'x'; it has orders, customers");
 }

@@ -9,7 +9,7 @@ use arrow_array::{
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use pawl_data::{Contract, Format, Table, ValidateOptions, validate};
+use pawl_data::{Contract, Format, Source, Table, ValidateOptions, validate};
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
@@ -96,7 +96,7 @@ proptest! {
             "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: a\nschema:\n  - name: t\n    properties:\n      - name: v\n        logicalType: string\n        logicalTypeOptions: {{ pattern: '{quoted}' }}\n",
         );
         if let Ok(contract) = Contract::parse("h.yaml", &contract) {
-            let table = Table::from_bytes("t.csv", CSV, format!("v\n\"{text}\"\n").into_bytes()).expect("a table");
+            let table = Source::from_bytes("t.csv", CSV, format!("v\n\"{text}\"\n").into_bytes());
             let _ = validate(&contract, &table, &ValidateOptions::default()).expect("checked");
         }
     }
@@ -171,7 +171,7 @@ fn a_logical_type_on_parquet_is_the_physical_one() {
         );
         Contract::parse("c.yaml", &text).expect("parses")
     };
-    let table = Table::from_bytes("t.parquet", Format::Parquet, parquet_file()).expect("reads");
+    let table = Source::from_bytes("t.parquet", Format::Parquet, parquet_file());
     let failing = |column: &str, kind: &str| {
         let report = validate(&contract(column, kind), &table, &ValidateOptions::default())
             .expect("checked");
@@ -209,7 +209,7 @@ fn truncated_parquet_and_unknown_formats_are_named() {
         Table::from_bytes("t.parquet", Format::Parquet, bytes).expect_err("truncated").to_string();
     assert!(error.starts_with("t.parquet is not readable as Parquet: "), "{error}");
     let error = Table::open(std::path::Path::new("data.xls")).expect_err("unknown").to_string();
-    assert_eq!(error, "data.xls has no known format; name it .csv, .tsv or .parquet");
+    assert_eq!(error, "data.xls has no known format; name it .csv, .tsv, .parquet or .jsonl");
     let error = Table::open(std::path::Path::new("/no/such.csv")).expect_err("absent").to_string();
     assert!(error.starts_with("/no/such.csv cannot be read: No such file"), "{error}");
 }

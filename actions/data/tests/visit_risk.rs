@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use pawl_data::{
-    Contract, FeatureMatrix, LabelRule, Profile, SplitOptions, Table, ValidateOptions, Verdict,
-    digest_file, overlap, split, validate,
+    Contract, FeatureMatrix, LabelRule, Profile, Source, SplitOptions, Table, ValidateOptions,
+    Verdict, digest_file, overlap, split, validate,
 };
 
 fn example(file: &str) -> PathBuf {
@@ -21,13 +21,18 @@ fn table() -> Table {
     Table::open(&example("data/randhie.csv")).expect("the data is there")
 }
 
+fn source() -> Source {
+    let path = example("data/randhie.csv");
+    Source::open(path.to_str().expect("a text"), None).expect("the data is there")
+}
+
 fn label() -> LabelRule {
     "mdvis > 0".parse().expect("a rule")
 }
 
 #[test]
 fn the_data_keeps_its_contract() {
-    let report = validate(&contract(), &table(), &ValidateOptions::default()).expect("checked");
+    let report = validate(&contract(), &source(), &ValidateOptions::default()).expect("checked");
     let bad: Vec<_> = report.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
     assert_eq!(
         (report.verdict, report.rows, report.checks.len()),
@@ -53,9 +58,8 @@ fn damaged_data_breaks_it() {
     lines[2] = "2.5,4.61512,1,6.907755,0,0,13.73189,1,0,0";
     lines[4] = "0,4.61512,2,,0,0,13.73189,1,0,0";
     let damaged = (lines.join("\n") + "\n").into_bytes();
-    let table =
-        Table::from_bytes("damaged.csv", pawl_data::Format::Csv { delimiter: b',' }, damaged)
-            .expect("a table");
+    let format = pawl_data::Format::Csv { delimiter: b',' };
+    let table = Source::from_bytes("damaged.csv", format, damaged);
     let report = validate(&contract(), &table, &ValidateOptions::default()).expect("checked");
     let failed: Vec<(&str, usize)> = report
         .checks

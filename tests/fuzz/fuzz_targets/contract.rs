@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pawl_data::{Contract, Format, Table, ValidateOptions, validate};
+use pawl_data::{Contract, Format, Source, ValidateOptions, validate};
 
 fuzz_target!(|bytes: &[u8]| {
     let (contract, rows) = match bytes.iter().position(|byte| *byte == 0) {
@@ -12,6 +12,6 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(text) = std::str::from_utf8(contract) else { return };
     let Ok(contract) = Contract::parse("c.yaml", text) else { return };
     let format = Format::Csv { delimiter: b',' };
-    let Ok(table) = Table::from_bytes("t.csv", format, rows.to_vec()) else { return };
+    let table = Source::from_bytes("t.csv", format, rows.to_vec());
     drop(validate(&contract, &table, &ValidateOptions::default()));
 });

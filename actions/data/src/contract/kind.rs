@@ -1,5 +1,6 @@
 //! `logicalType`: how a cell is read.
 
+use crate::table::Origin;
 use crate::time;
 use crate::value::{self, Value};
 
@@ -68,16 +69,20 @@ impl Kind {
         }
     }
 
-    /// A cell as this type: CSV text is read, a typed cell must have the type physically.
+    /// A cell as this type: CSV text is read, a typed cell must have the type physically. JSON has no dates and times, so
+    /// there they are texts.
     #[inline]
-    pub(crate) fn read<'a>(&self, cell: Value<'a>, csv: bool) -> Option<Value<'a>> {
-        if !csv {
-            return self.is_of(&cell).then_some(cell);
-        }
-        match (self, &cell) {
-            (Self::Untyped | Self::Text, _) => Some(cell),
-            (_, Value::Text(text)) => self.read_text(text),
-            _ => None,
+    pub(crate) fn read<'a>(&self, cell: Value<'a>, origin: Origin) -> Option<Value<'a>> {
+        match (origin, self, &cell) {
+            (Origin::Text, Self::Untyped | Self::Text, _) => Some(cell),
+            (Origin::Text, _, Value::Text(text))
+            | (
+                Origin::Json,
+                Self::Date(_) | Self::Timestamp { .. } | Self::Time(_),
+                Value::Text(text),
+            ) => self.read_text(text),
+            (Origin::Text, ..) => None,
+            _ => self.is_of(&cell).then_some(cell),
         }
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Property {
     pub(crate) options: Options,
     pub(crate) rules: Vec<Rule>,
     pub(crate) references: Vec<Reference>,
+    /// Whether its cells are personal data, which no report shows.
+    pub(crate) personal: bool,
 }
 
 /// `logicalTypeOptions` that restrict values.

@@ -79,6 +79,9 @@ const PROPERTY_KEYS: [&str; 28] = [
     "properties",
     "items",
 ];
+/// Words that mark personal data.
+const PERSONAL: [&str; 6] = ["pii", "phi", "personal", "sensitive", "confidential", "restricted"];
+
 const LOGICAL_TYPES: &str =
     "string, date, timestamp, time, number, integer, object, array, boolean";
 
@@ -393,6 +396,18 @@ impl Reader {
             options,
             rules,
             references,
+            personal: self.is_personal(&fields),
+        })
+    }
+
+    /// A classification or tag that says so. Contracts name it in many ways; one word too many only hides a sample.
+    fn is_personal(&mut self, fields: &Fields<'_>) -> bool {
+        let classification = self.text(fields, "classification").map(str::to_owned);
+        let tags = self.names(fields, "tags").into_iter().map(|(tag, ..)| tag);
+        tags.chain(classification).any(|word| {
+            let word = word.to_lowercase();
+            let mut parts = word.split(|letter: char| !letter.is_alphanumeric());
+            parts.any(|part| PERSONAL.contains(&part))
         })
     }
 

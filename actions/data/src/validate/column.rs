@@ -1,12 +1,18 @@
 //! Checks that look at one cell at a time.
 
+use std::collections::HashSet;
+
 use crate::contract::{Bound, Item, Kind};
 use crate::format::Format;
 use crate::pattern::{Exhausted, Pattern};
-use crate::table::Table;
+use crate::source::{Part, Position};
+use crate::table::{Origin, Table};
 use crate::value::Value;
 
-use super::tally::Tally;
+use super::tally::{Hit, Tally};
+
+/// A sample shows at most this many characters of a cell.
+const SAMPLE_TEXT: usize = 200;
 
 /// A question about one cell. It counts the cells for which the answer is bad.
 pub(crate) enum CellTest<'c> {
@@ -26,25 +32,48 @@ pub(crate) enum CellTest<'c> {
 
 /// The values of a list, null among them or not.
 pub(crate) struct ValueSet {
+    values: Values,
+    /// The same as texts, where cells without a logical type are raw text.
+    texts: Option<Values>,
+    null: bool,
+}
+
+struct Values {
     values: Vec<Value<'static>>,
     /// Encoded values of a list too long to walk for every cell.
-    encoded: Option<std::collections::HashSet<Vec<u8>>>,
-    null: bool,
+    encoded: Option<HashSet<Vec<u8>>>,
 }
 
 /// Lists up to this length are compared one by one, longer ones by hash.
 const SHORT_LIST: usize = 12;
 
 impl ValueSet {
-    /// The list as cells of this column compare: without a logical type CSV cells are text.
-    pub(crate) fn new(items: &[Item], kind: &Kind, csv: bool) -> Self {
-        let plain = csv && *kind == Kind::Untyped;
-        let mut values = Vec::new();
-        for item in items {
-            if let Item::Value(value) = item {
-                values.push(if plain { Value::Text(value.display()) } else { value.clone() });
-            }
+    /// The list as cells of a column of this type compare.
+    pub(crate) fn new(items: &[Item], kind: &Kind) -> Self {
+        let values = items.iter().filter_map(|item| match item {
+            Item::Null => None,
+            Item::Value(value) => Some(value.clone()),
+        });
+        let values: Vec<Value<'static>> = values.collect();
+        let texts = (*kind == Kind::Untyped)
+            .then(|| values.iter().map(|value| Value::Text(value.display())).collect());
+        Self {
+            values: Values::new(values),
+            texts: texts.map(Values::new),
+            null: items.contains(&Item::Null),
         }
+    }
+
+    fn contains(&self, value: &Value<'_>, origin: Origin, buffer: &mut Vec<u8>) -> bool {
+        match &self.texts {
+            Some(texts) if origin == Origin::Text => texts.contains(value, buffer),
+            _ => self.values.contains(value, buffer),
+        }
+    }
+}
+
+impl Values {
+    fn new(values: Vec<Value<'static>>) -> Self {
         let encoded = (values.len() > SHORT_LIST).then(|| {
             let encode = |value: &Value<'_>| {
                 let mut bytes = Vec::new();
@@ -53,7 +82,7 @@ impl ValueSet {
             };
             values.iter().map(encode).collect()
         });
-        Self { values, encoded, null: items.contains(&Item::Null) }
+        Self { values, encoded }
     }
 
     fn contains(&self, value: &Value<'_>, buffer: &mut Vec<u8>) -> bool {
@@ -82,6 +111,7 @@ impl CellTest<'_> {
         &self,
         value: &Value<'_>,
         cell: &Value<'_>,
+        origin: Origin,
         buffer: &mut Vec<u8>,
     ) -> Result<bool, Exhausted> {
         Ok(match self {
@@ -92,9 +122,9 @@ impl CellTest<'_> {
             Self::MaxLength(most) => length(value).is_some_and(|length| length > *most),
             Self::Pattern(pattern) => misses(pattern, cell)?,
             Self::Format(format) => !format.accepts(value),
-            Self::Missing(set) => set.contains(value, buffer),
+            Self::Missing(set) => set.contains(value, origin, buffer),
             Self::Invalid(set, pattern) => {
-                let listed = set.as_ref().is_none_or(|set| set.contains(value, buffer));
+                let listed = set.as_ref().is_none_or(|set| set.contains(value, origin, buffer));
                 !listed || pattern.map_or(Ok(false), |pattern| misses(pattern, cell))?
             }
         })
@@ -105,30 +135,78 @@ fn misses(pattern: &Pattern, cell: &Value<'_>) -> Result<bool, Exhausted> {
     pattern.matches(&cell.display()).map(|matches| !matches)
 }
 
-/// Walks one column once and asks every test of every cell. A test whose pattern gave up is not asked again.
-pub(crate) fn scan(table: &Table, column: usize, kind: &Kind, tests: &mut [(CellTest<'_>, Tally)]) {
-    let csv = table.is_csv();
-    let mut buffer = Vec::new();
-    for row in 0..table.rows() {
-        let Some(cell) = table.value(row, column) else {
-            tests
-                .iter_mut()
-                .filter(|(test, _)| test.is_bad_null())
-                .for_each(|(_, tally)| tally.add(row));
-            continue;
-        };
-        let Some(value) = kind.read(cell.clone(), csv) else {
-            let unread = tests.iter_mut().filter(|(test, _)| matches!(test, CellTest::Type));
-            unread.for_each(|(_, tally)| tally.add(row));
-            continue;
-        };
-        for (test, tally) in tests.iter_mut().filter(|(_, tally)| tally.exhausted.is_none()) {
-            match test.is_bad(&value, &cell, &mut buffer) {
-                Ok(true) => tally.add(row),
-                Ok(false) => {}
-                Err(Exhausted) => tally.exhausted = Some(row),
+/// One column of a part of a table.
+pub(crate) struct ColumnPart<'t> {
+    pub(crate) table: &'t Table,
+    /// Absent where no row of this part has the key: all of them are null.
+    pub(crate) column: Option<usize>,
+    pub(crate) kind: &'t Kind,
+    pub(crate) part: Part,
+    /// Rows of the part before this table.
+    pub(crate) before: usize,
+}
+
+impl ColumnPart<'_> {
+    fn at(&self, row: usize) -> Position {
+        self.part.row(self.before + row)
+    }
+
+    fn shown(&self, row: usize) -> Vec<Option<String>> {
+        vec![self.column.and_then(|column| shown(self.table, row, column))]
+    }
+
+    /// Asks every test of every cell. A test whose pattern gave up is not asked again.
+    pub(crate) fn scan(&self, tests: &[CellTest<'_>], tallies: &mut [Tally]) {
+        let origin = self.table.origin();
+        let mut buffer = Vec::new();
+        for row in 0..self.table.rows() {
+            let Some(cell) = self.column.and_then(|column| self.table.value(row, column)) else {
+                self.count(row, tests, tallies, |test| test.is_bad_null());
+                continue;
+            };
+            let Some(value) = self.kind.read(cell.clone(), origin) else {
+                self.count(row, tests, tallies, |test| matches!(test, CellTest::Type));
+                continue;
+            };
+            for (test, tally) in tests.iter().zip(&mut *tallies) {
+                if tally.exhausted.is_some() {
+                    continue;
+                }
+                match test.is_bad(&value, &cell, origin, &mut buffer) {
+                    Ok(true) => tally.add(self.at(row), None, || self.shown(row)),
+                    Ok(false) => {}
+                    Err(Exhausted) => {
+                        let (at, values) = (self.at(row), self.shown(row));
+                        tally.exhaust(Hit { at, first: None, values });
+                    }
+                }
             }
         }
+    }
+
+    /// Counts a row for the tests that it is bad for without a value.
+    fn count(
+        &self,
+        row: usize,
+        tests: &[CellTest<'_>],
+        tallies: &mut [Tally],
+        is_bad: impl Fn(&CellTest<'_>) -> bool,
+    ) {
+        for (_, tally) in tests.iter().zip(tallies).filter(|(test, _)| is_bad(test)) {
+            tally.add(self.at(row), None, || self.shown(row));
+        }
+    }
+}
+
+/// A cell for a sample; long texts are cut.
+pub(crate) fn shown(table: &Table, row: usize, column: usize) -> Option<String> {
+    table.text(row, column).map(|text| cut(&text))
+}
+
+pub(crate) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SAMPLE_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

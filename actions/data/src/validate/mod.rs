@@ -1,41 +1,72 @@
 //! Checking a table against a contract.
 //!
-//! Every rule becomes one check. What looks at single cells is answered in one pass over each column; keys, foreign
-//! keys and the rules about examples take a pass of their own.
+//! Every rule becomes one check. All are answered in one pass over the data, by as many threads as are wanted: each counts
+//! for itself, and what they counted is merged. Keys are written down in that pass and sorted behind it, see [`key_log`].
+//!
+//! [`key_log`]: crate::key_log
 
 mod column;
 mod plan;
 mod report;
 mod tally;
+mod verdict;
+mod visitor;
 
 pub use report::{Check, Sample, ValidationReport, Verdict};
 
 use indexmap::IndexMap;
-use serde_json::Number;
 
-use crate::contract::{Contract, Unit};
-use crate::keys::{Key, KeyReader, KeySet};
+use crate::contract::Contract;
+use crate::key_log::{self, Group, KeyLog, SpillError};
 use crate::label::CellError;
-use crate::table::Table;
-use crate::value::Value;
-use plan::{Planned, Work};
+use crate::source::{PartRows, Position, Scan, ScanError, Source, Wanted};
+use crate::table::ReadError;
+use crate::value;
+use plan::{Other, Plan, Question};
 use tally::Tally;
+use visitor::{OtherError, OtherVisitor, Visitor};
 
-/// A sample shows at most this many characters of a cell.
-const SAMPLE_TEXT: usize = 200;
+/// Memory for keys without another wish: 1 GiB.
+const MEMORY: usize = 1 << 30;
 
 /// What a validation is told besides the contract and the data.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub struct ValidateOptions {
     /// Name of the schema to check; the contract's first one without it.
     pub schema: Option<String>,
     /// Other tables by name, for foreign keys and for the overlap of train and test data.
-    pub tables: IndexMap<String, Table>,
+    pub tables: IndexMap<String, Source>,
+    /// Bytes of memory for keys (uniqueness, foreign keys); beyond it they are put aside in temporary files.
+    pub memory_bytes: usize,
+    /// Threads that read and check, at least 1.
+    pub threads: usize,
 }
 
-/// Why a table cannot be checked: always the user's input.
+impl Default for ValidateOptions {
+    fn default() -> Self {
+        Self { schema: None, tables: IndexMap::new(), memory_bytes: MEMORY, threads: 1 }
+    }
+}
+
+/// Why a table cannot be checked: the user's input, but for `Spill` and `Read` with an `Io` (environment).
 #[derive(Debug, thiserror::Error)]
 pub enum ValidateError {
+    /// The data or another table cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Keys could not be put aside: environment.
+    #[error("{0}")]
+    Spill(#[from] SpillError),
+    /// A column is in some files of the data and not in others.
+    #[error("{file} has no column '{column}', which other files of {data} have")]
+    Ragged {
+        /// The file without it.
+        file: String,
+        /// The column's name.
+        column: String,
+        /// The data as the user named it.
+        data: String,
+    },
     /// The contract has no schema of that name.
     #[error("the contract has no schema '{name}'; it has {known}")]
     NoSchema {
@@ -64,13 +95,22 @@ pub enum ValidateError {
     },
 }
 
+impl ValidateError {
+    /// Whether the machine is to blame, not the input.
+    #[must_use]
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Self::Spill(_) | Self::Read(ReadError::Io { .. }))
+    }
+}
+
 /// Checks every rule of a contract's schema on a table.
 ///
 /// # Errors
-/// When the schema, another table or a column of another table is missing. A violated rule is no error.
+/// When the data cannot be read, or the schema, another table or a column of another table is missing. A violated rule is no
+/// error.
 pub fn validate(
     contract: &Contract,
-    table: &Table,
+    data: &Source,
     options: &ValidateOptions,
 ) -> Result<ValidationReport, ValidateError> {
     let schema =
@@ -78,223 +118,134 @@ pub fn validate(
             name: options.schema.clone().unwrap_or_default(),
             known: contract.schema_names().join(", "),
         })?;
-    let columns = plan::Columns::of(schema, table);
-    let mut checks = Vec::new();
-    for property in &schema.properties {
-        let planned = plan::property(contract, schema, property, &columns, table, options)?;
-        let column = columns.get(&property.name);
-        let (mut cells, mut order) = (Vec::new(), Vec::new());
-        for Planned { draft, work } in planned {
-            match work {
-                Work::Cell(test) => {
-                    order.push((draft, None));
-                    cells.push((test, Tally::default()));
-                }
-                other => order.push((draft, Some(other))),
-            }
-        }
-        if let Some((column, kind)) = column.filter(|_| !cells.is_empty()) {
-            column::scan(table, *column, kind, &mut cells);
-        }
-        let mut cells = cells.into_iter().map(|(_, tally)| tally);
-        for (draft, work) in order {
-            let found = match work {
-                None => Found::counted(cells.next().unwrap_or_default()),
-                Some(work) => run(work, table),
-            };
-            checks.push(judge(draft, found, table));
-        }
+    let plan = Plan::of(contract, schema, options)?;
+    let (found, rows) = read(&plan, data, options)?;
+    let lacking =
+        found.seen.iter().zip(&found.lacking).position(|(seen, lacks)| *seen && lacks.is_some());
+    if let Some(index) = lacking {
+        let file = found.lacking[index].unwrap_or_default();
+        return Err(ValidateError::Ragged {
+            file: data.files()[file as usize].name.clone(),
+            column: plan.columns[index].property.column.clone(),
+            data: data.name().to_owned(),
+        });
     }
-    for Planned { draft, work } in plan::schema(contract, schema, &columns, table, options)? {
-        let found = run(work, table);
-        checks.push(judge(draft, found, table));
-    }
-    Ok(ValidationReport::of(table.rows(), checks))
+    Ok(verdict::report(&plan, &found, &rows))
 }
 
-/// The draft of a check: all but what was found.
-struct Draft<'c> {
-    id: String,
-    column: Option<String>,
-    metric: &'static str,
-    severity: &'c str,
-    expected: String,
-    unit: Unit,
-    /// Absent where any failing row violates the rule.
-    operator: Option<&'c crate::contract::Operator>,
-    /// Whether the rule is violated even without a failing row (an absent column of an empty table).
-    always: bool,
-    /// Property and position of the columns that samples show.
-    shown: Vec<(String, usize)>,
-}
-
-/// What a check found.
+/// All answers about a table, from every thread and with the questions about keys settled.
 struct Found {
-    tally: Tally,
-    /// The number compared, where it is not the count of failing rows.
-    measure: Option<usize>,
-    reason: Option<String>,
-    /// For rules that only inform.
-    silent: bool,
+    seen: Vec<bool>,
+    lacking: Vec<Option<u32>>,
+    tallies: Vec<Tally>,
+    keys: Vec<Tally>,
+    labels: Vec<visitor::Labels>,
 }
 
-impl Found {
-    fn counted(tally: Tally) -> Self {
-        Self { tally, measure: None, reason: None, silent: false }
+/// Reads the table once, and other tables that rules speak of.
+fn read(
+    plan: &Plan<'_>,
+    data: &Source,
+    options: &ValidateOptions,
+) -> Result<(Found, PartRows), ValidateError> {
+    let threads = options.threads.max(1);
+    let memory = options.memory_bytes / (threads * plan.keys.len().max(1));
+    let scan = Scan { source: data, wanted: wanted(plan), threads, shard: (0, 1) };
+    let (visitors, rows) =
+        scan.run(|| Visitor::new(plan, memory), Visitor::visit).map_err(|error| match error {
+            ScanError::Read(error) => ValidateError::Read(error),
+            ScanError::Visit(error) => ValidateError::Spill(error),
+        })?;
+    let mut logs: Vec<Vec<KeyLog>> = plan.keys.iter().map(|_| Vec::new()).collect();
+    let mut whole = Visitor::new(plan, 0);
+    for visitor in visitors {
+        whole.merge(visitor, &mut logs);
     }
-}
-
-fn run(work: Work<'_, '_>, table: &Table) -> Found {
-    match work {
-        // Cell tests are answered by the scan of their column.
-        Work::Cell(_) => Found::counted(Tally::default()),
-        Work::Absent => Found::counted(Tally::all(table.rows())),
-        Work::Duplicates { reader, nulls_fail } => {
-            Found::counted(duplicates(reader, nulls_fail, table.rows()))
-        }
-        Work::Unknown { reader, known } => {
-            Found::counted(matching(&reader, known, table.rows(), false))
-        }
-        Work::Shared { reader, known } => {
-            Found::counted(matching(&reader, known, table.rows(), true))
-        }
-        Work::RowCount => Found { measure: Some(table.rows()), ..Found::counted(Tally::default()) },
-        Work::Nothing => Found { silent: true, ..Found::counted(Tally::default()) },
-        Work::Conflicts { reader, label } => match label.labels(table) {
-            Ok(labels) => Found::counted(conflicts(&reader, &labels)),
-            Err(error) => unanswered(&error),
-        },
-        Work::Balance { label } => match label.labels(table) {
-            Ok(labels) => {
-                let positive = labels.iter().filter(|label| **label).count();
-                let rarer = positive.min(labels.len() - positive);
-                Found { measure: Some(rarer), ..Found::counted(Tally::default()) }
-            }
-            Err(error) => unanswered(&error),
-        },
+    let mut keys = Vec::new();
+    for ((question, answer), logs) in plan.keys.iter().zip(whole.keys).zip(logs) {
+        let mut tally = settle(question, logs, options, memory)?;
+        tally.merge(answer.tally);
+        keys.push(tally);
     }
+    let Visitor { seen, lacking, tallies, labels, .. } = whole;
+    Ok((Found { seen, lacking, tallies, keys, labels }, rows))
 }
 
-fn unanswered(error: &CellError) -> Found {
-    Found { reason: Some(error.to_string()), ..Found::counted(Tally::default()) }
-}
-
-/// Rows whose key an earlier row had; with `nulls_fail` also rows with a null in the key.
-fn duplicates(reader: KeyReader<'_>, nulls_fail: bool, rows: usize) -> Tally {
-    let mut set = KeySet::new(reader.clone());
-    let (mut tally, mut buffer) = (Tally::default(), Vec::new());
-    for row in 0..rows {
-        match reader.read(row, &mut buffer) {
-            Key::Whole => {
-                if let Some(first) = set.insert(row, &buffer) {
-                    tally.add_duplicate(row, Some(first));
-                }
-            }
-            Key::Null if nulls_fail => tally.add(row),
-            Key::Null | Key::Unreadable => {}
-        }
-    }
-    tally
-}
-
-/// Rows whose whole key is (`wanted`) or is not among the keys of another table.
-fn matching(reader: &KeyReader<'_>, mut known: KeySet<'_>, rows: usize, wanted: bool) -> Tally {
-    let (mut tally, mut buffer) = (Tally::default(), Vec::new());
-    for row in 0..rows {
-        if reader.read(row, &mut buffer) == Key::Whole && known.first(&buffer).is_some() == wanted {
-            tally.add(row);
-        }
-    }
-    tally
-}
-
-/// Rows whose features stand with both labels somewhere in the table.
-fn conflicts(reader: &KeyReader<'_>, labels: &[bool]) -> Tally {
-    let mut set = KeySet::new(reader.clone());
-    let mut buffer = Vec::new();
-    let mut group = Vec::with_capacity(labels.len());
-    // Which labels each group has, by the group's first row.
-    let mut seen = vec![[false; 2]; labels.len()];
-    for (row, label) in labels.iter().enumerate() {
-        reader.read(row, &mut buffer);
-        let first = set.insert(row, &buffer).unwrap_or(row);
-        seen[first][usize::from(*label)] = true;
-        group.push(first);
-    }
-    let mut tally = Tally::default();
-    for (row, first) in group.into_iter().enumerate() {
-        if seen[first] == [true, true] {
-            tally.add_duplicate(row, (first != row).then_some(first));
-        }
-    }
-    tally
-}
-
-/// Compares what was found with what the rule wants.
-fn judge(draft: Draft<'_>, found: Found, table: &Table) -> Check {
-    let rows = table.rows();
-    let Found { tally, measure, reason, silent } = found;
-    let reason = reason.or_else(|| {
-        tally.exhausted.map(|row| {
-            format!("{} reached the backtracking limit on row {}", draft.expected, row + 1)
-        })
+/// The columns that any check looks at.
+fn wanted(plan: &Plan<'_>) -> Wanted {
+    let needed = plan.checks.iter().flat_map(|check| &check.needs);
+    let others = plan.keys.iter().flat_map(|key| match &key.question {
+        Question::Unknown(Other::Itself { columns }) => columns.as_slice(),
+        _ => &[],
     });
-    let number = measure.unwrap_or(tally.count);
-    let observed = match draft.unit {
-        Unit::Rows => Value::Int(number as i128),
-        Unit::Percent => Value::Float(percent(number, rows)),
+    let labels = plan.labels.iter().map(|label| &label.column);
+    let columns = needed.chain(others).chain(labels);
+    Wanted::These(columns.map(|index| plan.columns[*index].property.column.clone()).collect())
+}
+
+/// Answers a question about keys, once all of them are written down.
+fn settle(
+    plan: &plan::KeyPlan<'_>,
+    mut logs: Vec<KeyLog>,
+    options: &ValidateOptions,
+    memory: usize,
+) -> Result<Tally, ValidateError> {
+    let threads = options.threads.max(1);
+    if let Question::Unknown(Other::Source { source, columns })
+    | Question::Shared(Other::Source { source, columns }) = &plan.question
+    {
+        let names = columns.iter().map(|(name, _)| name.clone()).collect();
+        let scan = Scan { source, wanted: Wanted::These(names), threads, shard: (0, 1) };
+        let visitors = scan.run(
+            || OtherVisitor::new(columns, plan.whole_rows, memory),
+            |visitor, _, _, table| visitor.visit(table),
+        );
+        let (visitors, _) = visitors.map_err(|error| match error {
+            ScanError::Read(error) => ValidateError::Read(error),
+            ScanError::Visit(OtherError::Spill(error)) => ValidateError::Spill(error),
+            ScanError::Visit(OtherError::Column(source)) => {
+                ValidateError::OtherTable { rule: plan.rule.clone(), source }
+            }
+        })?;
+        logs.extend(visitors.into_iter().map(|visitor| visitor.log));
+    }
+    let visit = |tally: &mut Tally, group: &Group<'_>| judge_group(&plan.question, group, tally);
+    let tallies = key_log::groups(logs, threads, Tally::default, visit)?;
+    let mut whole = Tally::default();
+    tallies.into_iter().for_each(|tally| whole.merge(tally));
+    Ok(whole)
+}
+
+/// Counts the rows of one key that fail.
+fn judge_group(question: &Question<'_>, group: &Group<'_>, tally: &mut Tally) {
+    let counts = match question {
+        Question::Duplicates { .. } => group.len() > 1,
+        Question::Unknown(_) => !group.has(true),
+        Question::Shared(_) => group.has(true) && group.has(false),
+        Question::Conflicts { .. } => group.has(true) && group.has(false),
     };
-    let violated = match draft.operator {
-        Some(operator) => !operator.holds(&observed),
-        None => tally.count > 0 || draft.always,
-    };
-    let verdict = match (&reason, silent, violated) {
-        (Some(_), ..) => Verdict::Error,
-        (None, true, _) | (None, false, false) => Verdict::Pass,
-        (None, false, true) if matches!(draft.severity, "warning" | "info") => Verdict::Warn,
-        (None, false, true) => Verdict::Fail,
-    };
-    let shown =
-        if verdict == Verdict::Pass { Vec::new() } else { samples(&tally, &draft.shown, table) };
-    Check {
-        id: draft.id,
-        column: draft.column,
-        metric: draft.metric.to_owned(),
-        severity: draft.severity.to_owned(),
-        expected: draft.expected,
-        observed: if silent || reason.is_some() { None } else { json_number(&observed) },
-        failing_rows: tally.count,
-        samples: shown,
-        verdict,
-        reason,
+    if !counts {
+        return;
+    }
+    let labelled = matches!(question, Question::Conflicts { .. });
+    let other = !matches!(question, Question::Duplicates { .. } | Question::Conflicts { .. });
+    let first = group.rows().next().map(|(place, _)| Position(place));
+    for (index, (place, mark)) in group.rows().enumerate() {
+        let skipped = (mark && !labelled) || (!labelled && !other && index == 0);
+        if !skipped {
+            let first = first.filter(|_| !other && index > 0);
+            tally.add(Position(place), first, || cells(group.key));
+        }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "tables have fewer than 2^32 rows")]
-fn percent(count: usize, rows: usize) -> f64 {
-    if rows == 0 { 0.0 } else { 100.0 * count as f64 / rows as f64 }
-}
-
-fn json_number(value: &Value<'_>) -> Option<Number> {
-    match value {
-        Value::Int(value) => u64::try_from(*value).ok().map(Number::from),
-        Value::Float(value) => Number::from_f64(*value),
-        _ => None,
+/// What stands in a key, for samples.
+fn cells(mut key: &[u8]) -> Vec<Option<String>> {
+    let mut cells = Vec::new();
+    while !key.is_empty() {
+        let (value, rest) = value::decode(key);
+        cells.push(value.map(|value| column::cut(&value.display())));
+        key = rest;
     }
-}
-
-fn samples(tally: &Tally, shown: &[(String, usize)], table: &Table) -> Vec<Sample> {
-    let cell = |row: usize, column: usize| {
-        table.text(row, column).map(|text| match text.char_indices().nth(SAMPLE_TEXT) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text.into_owned(),
-        })
-    };
-    let rows = tally.exhausted.iter().map(|row| (*row, None)).chain(tally.rows.iter().copied());
-    let sample = |(row, first): (usize, Option<usize>)| Sample {
-        row: row + 1,
-        values: shown.iter().map(|(name, column)| (name.clone(), cell(row, *column))).collect(),
-        first_row: first.map(|first| first + 1),
-    };
-    rows.take(tally::SAMPLES).map(sample).collect()
+    cells
 }

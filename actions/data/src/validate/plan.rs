@@ -1,77 +1,141 @@
 //! From the rules of a contract to the work they need, in the order of the report.
 
-use std::collections::HashMap;
-
 use super::column::{CellTest, ValueSet};
-use super::{Draft, ValidateError, ValidateOptions};
-use crate::contract::{Contract, Kind, Property, Reference, Rule, Schema, Test, Unit};
-use crate::keys::{KeyReader, KeySet};
-use crate::label::{CellError, LabelRule};
-use crate::table::Table;
+use super::{ValidateError, ValidateOptions};
+use crate::contract::{Contract, Kind, Operator, Property, Reference, Rule, Schema, Test, Unit};
+use crate::label::LabelRule;
+use crate::source::Source;
 
-/// One check that is to be made.
-pub(super) struct Planned<'c, 't> {
-    pub(super) draft: Draft<'c>,
-    pub(super) work: Work<'c, 't>,
+/// All that is to be done with a table.
+pub(super) struct Plan<'c> {
+    pub(super) schema: &'c Schema,
+    /// In the order of the report.
+    pub(super) checks: Vec<Draft<'c>>,
+    /// One entry a property.
+    pub(super) columns: Vec<ColumnPlan<'c>>,
+    pub(super) keys: Vec<KeyPlan<'c>>,
+    pub(super) labels: Vec<LabelPlan>,
 }
 
-/// How the answer of a check is found.
-pub(super) enum Work<'c, 't> {
-    /// By the scan of the property's column.
-    Cell(CellTest<'c>),
-    /// The column is absent.
-    Absent,
-    Duplicates {
-        reader: KeyReader<'t>,
-        nulls_fail: bool,
+/// What the cells of one property are asked.
+pub(super) struct ColumnPlan<'c> {
+    pub(super) property: &'c Property,
+    pub(super) tests: Vec<CellTest<'c>>,
+    /// The place of the first test's tally among all tallies.
+    pub(super) first: usize,
+}
+
+/// A question about keys.
+pub(super) struct KeyPlan<'c> {
+    /// Properties that make the key.
+    pub(super) columns: Vec<usize>,
+    /// Whether every row has a key: nulls equal one another, unreadable cells count as what they are.
+    pub(super) whole_rows: bool,
+    pub(super) question: Question<'c>,
+    /// The check's id, for messages.
+    pub(super) rule: String,
+}
+
+pub(super) enum Question<'c> {
+    /// Rows whose key an earlier row had; with `nulls_fail` also rows with a null in it.
+    Duplicates { nulls_fail: bool },
+    /// Rows whose key the other table lacks.
+    Unknown(Other<'c>),
+    /// Rows whose key the other table has, too.
+    Shared(Other<'c>),
+    /// Rows whose key stands with both labels of this label plan.
+    Conflicts { label: usize },
+}
+
+/// The other table of a question.
+pub(super) enum Other<'c> {
+    Source {
+        source: &'c Source,
+        columns: Vec<(String, Kind)>,
     },
-    /// Keys that the other table lacks.
-    Unknown {
-        reader: KeyReader<'t>,
-        known: KeySet<'t>,
+    /// Other columns of the same table.
+    Itself {
+        columns: Vec<usize>,
     },
-    /// Rows that the other table has, too.
-    Shared {
-        reader: KeyReader<'t>,
-        known: KeySet<'t>,
-    },
-    Conflicts {
-        reader: KeyReader<'t>,
-        label: LabelRule,
-    },
-    Balance {
-        label: LabelRule,
-    },
+}
+
+/// A label that each row has.
+pub(super) struct LabelPlan {
+    pub(super) rule: LabelRule,
+    pub(super) column: usize,
+}
+
+/// The draft of a check: all but what was found.
+pub(super) struct Draft<'c> {
+    pub(super) id: String,
+    pub(super) column: Option<String>,
+    pub(super) metric: &'static str,
+    pub(super) severity: &'c str,
+    pub(super) expected: String,
+    pub(super) unit: Unit,
+    /// Absent where any failing row violates the rule.
+    pub(super) operator: Option<&'c Operator>,
+    /// Properties whose cells samples show.
+    pub(super) shown: Vec<usize>,
+    /// Properties without which the check is not made: their absence is reported by a check of its own.
+    pub(super) needs: Vec<usize>,
+    /// The label plan that every row must have a label of.
+    pub(super) label: Option<usize>,
+    pub(super) answer: Answer,
+}
+
+/// Where the answer of a check is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// In this tally of a cell test.
+    Cells(usize),
+    /// Whether this property's column is there.
+    Column(usize),
+    /// In this question about keys.
+    Keys(usize),
+    /// In the rarer of this plan's labels.
+    Balance(usize),
     RowCount,
     /// A text for people.
     Nothing,
 }
 
-/// Where the properties of a schema are in the table.
-pub(super) struct Columns<'c> {
-    by_name: HashMap<&'c str, (usize, Kind)>,
+impl<'c> Plan<'c> {
+    pub(super) fn of(
+        contract: &'c Contract,
+        schema: &'c Schema,
+        options: &'c ValidateOptions,
+    ) -> Result<Self, ValidateError> {
+        let mut planner = Planner {
+            contract,
+            options,
+            tallies: 0,
+            plan: Self {
+                schema,
+                checks: Vec::new(),
+                columns: Vec::new(),
+                keys: Vec::new(),
+                labels: Vec::new(),
+            },
+        };
+        for (index, property) in schema.properties.iter().enumerate() {
+            planner.property(index, property)?;
+        }
+        planner.table()?;
+        Ok(planner.plan)
+    }
+
+    /// Number of tallies of cell tests.
+    pub(super) fn tallies(&self) -> usize {
+        self.columns.last().map_or(0, |last| last.first + last.tests.len())
+    }
 }
 
-impl<'c> Columns<'c> {
-    pub(super) fn of(schema: &'c Schema, table: &Table) -> Self {
-        let place = |property: &'c Property| {
-            Some((property.name.as_str(), (table.column(&property.column)?, property.kind.clone())))
-        };
-        Self { by_name: schema.properties.iter().filter_map(place).collect() }
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&(usize, Kind)> {
-        self.by_name.get(name)
-    }
-
-    /// The columns of all these properties; `None` if one is absent, which its own check reports.
-    fn all(&self, names: &[String]) -> Option<Vec<(usize, Kind)>> {
-        names.iter().map(|name| self.get(name).cloned()).collect()
-    }
-
-    fn shown(&self, names: &[String]) -> Vec<(String, usize)> {
-        names.iter().filter_map(|name| Some((name.clone(), self.get(name)?.0))).collect()
-    }
+struct Planner<'c> {
+    contract: &'c Contract,
+    options: &'c ValidateOptions,
+    plan: Plan<'c>,
+    tallies: usize,
 }
 
 /// A check that a property or a schema has by itself.
@@ -80,6 +144,7 @@ fn structural<'c>(
     column: Option<&str>,
     metric: &'static str,
     expected: String,
+    answer: Answer,
 ) -> Draft<'c> {
     Draft {
         id,
@@ -89,88 +154,252 @@ fn structural<'c>(
         expected,
         unit: Unit::Rows,
         operator: None,
-        always: false,
         shown: Vec::new(),
+        needs: Vec::new(),
+        label: None,
+        answer,
     }
 }
 
-/// The checks of one property.
-pub(super) fn property<'c, 't>(
-    contract: &'c Contract,
-    schema: &'c Schema,
-    property: &'c Property,
-    columns: &Columns<'c>,
-    table: &'t Table,
-    options: &'t ValidateOptions,
-) -> Result<Vec<Planned<'c, 't>>, ValidateError> {
-    let name = &property.name;
-    let Some((column, kind)) = columns.get(name) else {
+impl<'c> Planner<'c> {
+    fn property(&mut self, index: usize, property: &'c Property) -> Result<(), ValidateError> {
+        let name = property.name.as_str();
+        let first = self.tallies;
+        self.plan.columns.push(ColumnPlan { property, tests: Vec::new(), first });
         let expected = format!("column {}", property.column);
-        let draft = structural(format!("{name}.column"), Some(name), "column", expected);
-        return Ok(vec![Planned { draft: Draft { always: true, ..draft }, work: Work::Absent }]);
-    };
-    let mut planned: Vec<Planned<'c, 't>> = Vec::new();
-    let draft = |metric: &'static str, expected: String| Draft {
-        shown: vec![(name.clone(), *column)],
-        ..structural(format!("{name}.{metric}"), Some(name), metric, expected)
-    };
-    if *kind != Kind::Untyped {
-        planned.push(Planned {
-            draft: draft("logicalType", kind.name().to_owned()),
-            work: Work::Cell(CellTest::Type),
-        });
+        let absent = Answer::Column(index);
+        let draft = structural(format!("{name}.column"), Some(name), "column", expected, absent);
+        self.plan.checks.push(draft);
+        if property.kind != Kind::Untyped {
+            let expected = property.kind.name().to_owned();
+            self.cell_check(index, "logicalType", expected, CellTest::Type);
+        }
+        if property.required {
+            self.cell_check(index, "required", "not null".to_owned(), CellTest::Null);
+        }
+        if property.unique {
+            let question = Question::Duplicates { nulls_fail: false };
+            let answer = self.key("", vec![index], false, question);
+            self.own_check(index, "unique", "unique".to_owned(), answer);
+        }
+        for (metric, expected, test) in option_tests(property) {
+            self.cell_check(index, metric, expected, test);
+        }
+        for reference in &property.references {
+            let expected = format!("in {}.{}", reference.table, reference.to.join(", "));
+            let answer = self.foreign_key(reference, &format!("{name}.foreignKey"))?;
+            self.own_check(index, "foreignKey", expected, answer);
+        }
+        for rule in &property.rules {
+            let answer = self.property_rule(index, rule);
+            let mut draft = of_rule(rule, Some(name), answer);
+            (draft.shown, draft.needs) = (vec![index], vec![index]);
+            self.plan.checks.push(draft);
+        }
+        Ok(())
     }
-    if property.required {
-        planned.push(Planned {
-            draft: draft("required", "not null".to_owned()),
-            work: Work::Cell(CellTest::Null),
-        });
-    }
-    if property.unique {
-        let reader = KeyReader::new(table, vec![(*column, kind.clone())]);
-        let work = Work::Duplicates { reader, nulls_fail: false };
-        planned.push(Planned { draft: draft("unique", "unique".to_owned()), work });
-    }
-    for (metric, expected, test) in option_tests(property) {
-        planned.push(Planned { draft: draft(metric, expected), work: Work::Cell(test) });
-    }
-    for reference in &property.references {
-        let draft =
-            draft("foreignKey", format!("in {}.{}", reference.table, reference.to.join(", ")));
-        let work = foreign_key(contract, schema, reference, &draft.id, columns, table, options)?;
-        planned.extend(work.map(|work| Planned { draft, work }));
-    }
-    for rule in &property.rules {
-        let draft = of_rule(rule, Some(name), vec![(name.clone(), *column)]);
-        let work = property_work(rule, *column, kind, table);
-        planned.push(Planned { draft, work });
-    }
-    Ok(planned)
-}
 
-fn property_work<'c, 't>(
-    rule: &'c Rule,
-    column: usize,
-    kind: &Kind,
-    table: &'t Table,
-) -> Work<'c, 't> {
-    let csv = table.is_csv();
-    match &rule.test {
-        Test::NullValues => Work::Cell(CellTest::Null),
-        Test::MissingValues(items) => {
-            Work::Cell(CellTest::Missing(ValueSet::new(items, kind, csv)))
+    /// A check that the property itself makes.
+    fn own_check(&mut self, index: usize, metric: &'static str, expected: String, answer: Answer) {
+        let name = self.plan.columns[index].property.name.as_str();
+        let mut draft =
+            structural(format!("{name}.{metric}"), Some(name), metric, expected, answer);
+        (draft.shown, draft.needs) = (vec![index], vec![index]);
+        self.plan.checks.push(draft);
+    }
+
+    fn cell_check(
+        &mut self,
+        index: usize,
+        metric: &'static str,
+        expected: String,
+        test: CellTest<'c>,
+    ) {
+        let answer = self.cells(index, test);
+        self.own_check(index, metric, expected, answer);
+    }
+
+    /// One more test of a property's cells; its tests are planned one after another.
+    fn cells(&mut self, index: usize, test: CellTest<'c>) -> Answer {
+        self.plan.columns[index].tests.push(test);
+        self.tallies += 1;
+        Answer::Cells(self.tallies - 1)
+    }
+
+    fn key(
+        &mut self,
+        rule: &str,
+        columns: Vec<usize>,
+        whole_rows: bool,
+        question: Question<'c>,
+    ) -> Answer {
+        let rule = rule.to_owned();
+        self.plan.keys.push(KeyPlan { columns, whole_rows, question, rule });
+        Answer::Keys(self.plan.keys.len() - 1)
+    }
+
+    fn property_rule(&mut self, index: usize, rule: &'c Rule) -> Answer {
+        let kind = &self.plan.columns[index].property.kind;
+        match &rule.test {
+            Test::NullValues => self.cells(index, CellTest::Null),
+            Test::MissingValues(items) => {
+                self.cells(index, CellTest::Missing(ValueSet::new(items, kind)))
+            }
+            Test::InvalidValues { valid, pattern } => {
+                let valid = valid.as_ref().map(|items| ValueSet::new(items, kind));
+                self.cells(index, CellTest::Invalid(valid, pattern.as_ref()))
+            }
+            Test::DuplicateValues(_) => {
+                self.key("", vec![index], false, Question::Duplicates { nulls_fail: false })
+            }
+            Test::RowCount => Answer::RowCount,
+            // The reader of contracts lets no other rule stand under a property.
+            _ => Answer::Nothing,
         }
-        Test::InvalidValues { valid, pattern } => {
-            let valid = valid.as_ref().map(|items| ValueSet::new(items, kind, csv));
-            Work::Cell(CellTest::Invalid(valid, pattern.as_ref()))
+    }
+
+    /// The checks that belong to the table: primary key, foreign keys, rules.
+    fn table(&mut self) -> Result<(), ValidateError> {
+        let schema = self.plan.schema;
+        let key = primary_key(schema);
+        if !key.is_empty() {
+            let names: Vec<&str> =
+                key.iter().map(|index| schema.properties[*index].name.as_str()).collect();
+            let expected = format!("unique and not null: {}", names.join(", "));
+            let question = Question::Duplicates { nulls_fail: true };
+            let answer = self.key("", key.clone(), false, question);
+            self.table_check("primaryKey", expected, &key, answer);
         }
-        Test::DuplicateValues(_) => Work::Duplicates {
-            reader: KeyReader::new(table, vec![(column, kind.clone())]),
-            nulls_fail: false,
-        },
-        Test::RowCount => Work::RowCount,
-        // The reader of contracts lets no other rule stand under a property.
-        _ => Work::Nothing,
+        for reference in &schema.references {
+            let (from, to) = (reference.from.join(", "), reference.to.join(", "));
+            let expected = format!("{from} in {}.{to}", reference.table);
+            let answer = self.foreign_key(reference, &format!("{}.foreignKey", schema.name))?;
+            self.table_check("foreignKey", expected, &self.indexes(&reference.from), answer);
+        }
+        for rule in &schema.rules {
+            self.table_rule(rule)?;
+        }
+        Ok(())
+    }
+
+    fn table_check(
+        &mut self,
+        metric: &'static str,
+        expected: String,
+        of: &[usize],
+        answer: Answer,
+    ) {
+        let id = format!("{}.{metric}", self.plan.schema.name);
+        let draft = structural(id, None, metric, expected, answer);
+        self.plan.checks.push(Draft { shown: of.to_vec(), needs: of.to_vec(), ..draft });
+    }
+
+    /// The places of properties. The reader of contracts has looked that they are there.
+    fn indexes(&self, names: &[String]) -> Vec<usize> {
+        let place = |name: &String| {
+            self.plan.schema.properties.iter().position(|property| property.name == *name)
+        };
+        names.iter().filter_map(place).collect()
+    }
+
+    fn table_rule(&mut self, rule: &'c Rule) -> Result<(), ValidateError> {
+        let schema = self.plan.schema;
+        let every = |except: Option<usize>| -> Vec<usize> {
+            (0..schema.properties.len()).filter(|index| Some(*index) != except).collect()
+        };
+        let or_every = |named: Vec<usize>, except: Option<usize>| {
+            if named.is_empty() { every(except) } else { named }
+        };
+        let mut draft = of_rule(rule, None, Answer::Nothing);
+        match &rule.test {
+            Test::DuplicateValues(names) => {
+                let key = self.indexes(names);
+                (draft.shown, draft.needs) = (key.clone(), key.clone());
+                let question = Question::Duplicates { nulls_fail: false };
+                draft.answer = self.key("", key, false, question);
+            }
+            Test::RowCount => draft.answer = Answer::RowCount,
+            Test::ConflictingLabels { label, features } => {
+                draft.shown = self.indexes(features);
+                let label = self.label(label);
+                let column = self.plan.labels[label].column;
+                draft.label = Some(label);
+                let key = or_every(draft.shown.clone(), Some(column));
+                draft.needs = key.iter().copied().chain([column]).collect();
+                draft.answer = self.key("", key, true, Question::Conflicts { label });
+            }
+            Test::ClassBalance { label } => {
+                let label = self.label(label);
+                draft.needs = vec![self.plan.labels[label].column];
+                draft.answer = Answer::Balance(label);
+            }
+            Test::TrainTestOverlap { table, columns } => {
+                draft.shown = self.indexes(columns);
+                let key = or_every(draft.shown.clone(), None);
+                let source = self.given(table, &[], &draft.id)?;
+                let column = |index: &usize| {
+                    let property = &schema.properties[*index];
+                    (property.column.clone(), property.kind.clone())
+                };
+                let columns = key.iter().map(column).collect();
+                draft.needs.clone_from(&key);
+                let question = Question::Shared(Other::Source { source, columns });
+                draft.answer = self.key(&draft.id, key, true, question);
+            }
+            _ => {}
+        }
+        self.plan.checks.push(draft);
+        Ok(())
+    }
+
+    /// A rule about a property as a rule about its column.
+    fn label(&mut self, label: &LabelRule) -> usize {
+        let column = self.indexes(std::slice::from_ref(&label.column));
+        let column = column.first().copied().unwrap_or_default();
+        let name = self.plan.schema.properties[column].column.clone();
+        let rule = LabelRule { column: name, test: label.test.clone() };
+        self.plan.labels.push(LabelPlan { rule, column });
+        self.plan.labels.len() - 1
+    }
+
+    /// A table by one of its names.
+    fn given(&self, name: &str, aliases: &[&str], id: &str) -> Result<&'c Source, ValidateError> {
+        let mut names = std::iter::once(name).chain(aliases.iter().copied());
+        names
+            .find_map(|name| self.options.tables.get(name))
+            .ok_or_else(|| ValidateError::NoTable { rule: id.to_owned(), table: name.to_owned() })
+    }
+
+    fn foreign_key(&mut self, reference: &'c Reference, id: &str) -> Result<Answer, ValidateError> {
+        let schema = self.plan.schema;
+        let described =
+            self.contract.schemas.iter().find(|schema| schema.is_named(&reference.table));
+        let aliases: Vec<&str> = described
+            .into_iter()
+            .flat_map(|schema| [Some(schema.name.as_str()), schema.physical_name.as_deref()])
+            .flatten()
+            .collect();
+        let own = self.indexes(&reference.from);
+        let other = match self.given(&reference.table, &aliases, id) {
+            // A table that refers to itself is its own other table, unless one is given.
+            Err(_) if described.is_some_and(|described| described.name == schema.name) => {
+                Other::Itself { columns: self.indexes(&reference.to) }
+            }
+            given => {
+                let column = |(to, own): (&String, &usize)| {
+                    let property = described.and_then(|schema| schema.property(to));
+                    let column = property.map_or(to, |property| &property.column).clone();
+                    let kind = property
+                        .map(|property| &property.kind)
+                        .filter(|kind| **kind != Kind::Untyped)
+                        .unwrap_or(&schema.properties[*own].kind);
+                    (column, kind.clone())
+                };
+                let columns = reference.to.iter().zip(&own).map(column).collect();
+                Other::Source { source: given?, columns }
+            }
+        };
+        Ok(self.key(id, own, false, Question::Unknown(other)))
     }
 }
 
@@ -209,7 +438,7 @@ fn option_tests(property: &Property) -> Vec<(&'static str, String, CellTest<'_>)
 }
 
 /// The draft of an entry under `quality`.
-fn of_rule<'c>(rule: &'c Rule, column: Option<&str>, shown: Vec<(String, usize)>) -> Draft<'c> {
+fn of_rule<'c>(rule: &'c Rule, column: Option<&str>, answer: Answer) -> Draft<'c> {
     let metric = rule.test.metric();
     let owner = column.unwrap_or("table");
     let id = rule.id.clone().unwrap_or_else(|| format!("{owner}.{metric}"));
@@ -233,179 +462,22 @@ fn of_rule<'c>(rule: &'c Rule, column: Option<&str>, shown: Vec<(String, usize)>
         expected,
         unit: rule.unit,
         operator: rule.operator.as_ref(),
-        always: false,
-        shown,
+        shown: Vec::new(),
+        needs: Vec::new(),
+        label: None,
+        answer,
     }
 }
 
-/// The checks that belong to the table: primary key, foreign keys, rules.
-pub(super) fn schema<'c, 't>(
-    contract: &'c Contract,
-    schema: &'c Schema,
-    columns: &Columns<'c>,
-    table: &'t Table,
-    options: &'t ValidateOptions,
-) -> Result<Vec<Planned<'c, 't>>, ValidateError> {
-    let mut planned = Vec::new();
-    let key = primary_key(schema);
-    if let Some(key_columns) = columns.all(&key).filter(|key| !key.is_empty()) {
-        let expected = format!("unique and not null: {}", key.join(", "));
-        let draft = structural(format!("{}.primaryKey", schema.name), None, "primaryKey", expected);
-        let work =
-            Work::Duplicates { reader: KeyReader::new(table, key_columns), nulls_fail: true };
-        planned.push(Planned { draft: Draft { shown: columns.shown(&key), ..draft }, work });
-    }
-    for reference in &schema.references {
-        let expected = format!(
-            "{} in {}.{}",
-            reference.from.join(", "),
-            reference.table,
-            reference.to.join(", ")
-        );
-        let draft = structural(format!("{}.foreignKey", schema.name), None, "foreignKey", expected);
-        let draft = Draft { shown: columns.shown(&reference.from), ..draft };
-        let work = foreign_key(contract, schema, reference, &draft.id, columns, table, options)?;
-        planned.extend(work.map(|work| Planned { draft, work }));
-    }
-    for rule in &schema.rules {
-        let names: &[String] = match &rule.test {
-            Test::DuplicateValues(names) => names,
-            Test::TrainTestOverlap { columns, .. } => columns,
-            Test::ConflictingLabels { features, .. } => features,
-            _ => &[],
-        };
-        let draft = of_rule(rule, None, columns.shown(names));
-        let work = schema_work(rule, &draft.id, schema, columns, table, options)?;
-        planned.extend(work.map(|work| Planned { draft, work }));
-    }
-    Ok(planned)
-}
-
-/// Names of the properties of the primary key by their positions; those without one come last, as they stand.
-fn primary_key(schema: &Schema) -> Vec<String> {
+/// The properties of the primary key by their positions; those without one come last, as they stand.
+fn primary_key(schema: &Schema) -> Vec<usize> {
     let position = |position: i128| if position < 0 { i128::MAX } else { position };
     let mut key: Vec<_> = schema
         .properties
         .iter()
-        .filter_map(|p| Some((position(p.key_position?), p.name.clone())))
+        .enumerate()
+        .filter_map(|(index, property)| Some((position(property.key_position?), index)))
         .collect();
     key.sort_by_key(|(position, _)| *position);
-    key.into_iter().map(|(_, name)| name).collect()
-}
-
-/// The work of a rule under a schema; none if a column it needs is absent, which that column's check reports.
-fn schema_work<'c, 't>(
-    rule: &'c Rule,
-    id: &str,
-    schema: &'c Schema,
-    columns: &Columns<'c>,
-    table: &'t Table,
-    options: &'t ValidateOptions,
-) -> Result<Option<Work<'c, 't>>, ValidateError> {
-    let every = |except: Option<&str>| -> Vec<String> {
-        let names = schema.properties.iter().map(|property| property.name.clone());
-        names.filter(|name| Some(name.as_str()) != except).collect()
-    };
-    Ok(match &rule.test {
-        Test::DuplicateValues(names) => columns
-            .all(names)
-            .map(|key| Work::Duplicates { reader: KeyReader::new(table, key), nulls_fail: false }),
-        Test::RowCount => Some(Work::RowCount),
-        Test::ConflictingLabels { label, features } => {
-            let names =
-                if features.is_empty() { every(Some(&label.column)) } else { features.clone() };
-            let label = in_data(label, schema);
-            columns
-                .all(&names)
-                .map(|key| Work::Conflicts { reader: KeyReader::whole_rows(table, key), label })
-        }
-        Test::ClassBalance { label } => {
-            columns.get(&label.column).map(|_| Work::Balance { label: in_data(label, schema) })
-        }
-        Test::TrainTestOverlap { table: other, columns: names } => {
-            let names = if names.is_empty() { every(None) } else { names.clone() };
-            let other = given(other, &[], id, options)?;
-            let Some(own) = columns.all(&names) else { return Ok(None) };
-            let theirs = in_other(schema, &names, other, &own, id)?;
-            let known = KeySet::all(KeyReader::whole_rows(other, theirs));
-            Some(Work::Shared { reader: KeyReader::whole_rows(table, own), known })
-        }
-        _ => Some(Work::Nothing),
-    })
-}
-
-/// A rule about a property as a rule about its column.
-fn in_data(label: &LabelRule, schema: &Schema) -> LabelRule {
-    let column = schema.property(&label.column).map_or(&label.column, |property| &property.column);
-    LabelRule { column: column.clone(), test: label.test.clone() }
-}
-
-/// The columns of these properties in another table of the same kind.
-fn in_other(
-    schema: &Schema,
-    names: &[String],
-    other: &Table,
-    own: &[(usize, Kind)],
-    id: &str,
-) -> Result<Vec<(usize, Kind)>, ValidateError> {
-    let column = |(name, (_, kind)): (&String, &(usize, Kind))| {
-        let column = schema.property(name).map_or(name.as_str(), |property| &property.column);
-        find(other, column, id).map(|index| (index, kind.clone()))
-    };
-    names.iter().zip(own).map(column).collect()
-}
-
-fn find(table: &Table, column: &str, id: &str) -> Result<usize, ValidateError> {
-    table.column(column).ok_or_else(|| ValidateError::OtherTable {
-        rule: id.to_owned(),
-        source: CellError::no_column(table, column),
-    })
-}
-
-/// A table by one of its names.
-fn given<'t>(
-    name: &str,
-    aliases: &[&str],
-    id: &str,
-    options: &'t ValidateOptions,
-) -> Result<&'t Table, ValidateError> {
-    let found = std::iter::once(&name).chain(aliases).find_map(|name| options.tables.get(*name));
-    found.ok_or_else(|| ValidateError::NoTable { rule: id.to_owned(), table: name.to_owned() })
-}
-
-/// The work of a foreign key; none if an own column is absent.
-fn foreign_key<'c, 't>(
-    contract: &'c Contract,
-    schema: &'c Schema,
-    reference: &'c Reference,
-    id: &str,
-    columns: &Columns<'c>,
-    table: &'t Table,
-    options: &'t ValidateOptions,
-) -> Result<Option<Work<'c, 't>>, ValidateError> {
-    let described = contract.schemas.iter().find(|schema| schema.is_named(&reference.table));
-    let aliases: Vec<&str> = described
-        .into_iter()
-        .flat_map(|schema| [Some(schema.name.as_str()), schema.physical_name.as_deref()])
-        .flatten()
-        .collect();
-    // A table that refers to itself is its own other table, unless one is given.
-    let itself = described.is_some_and(|described| described.name == schema.name);
-    let other = match given(&reference.table, &aliases, id, options) {
-        Err(_) if itself => table,
-        found => found?,
-    };
-    let Some(own) = columns.all(&reference.from) else { return Ok(None) };
-    let mut theirs = Vec::new();
-    for (to, (_, own_kind)) in reference.to.iter().zip(&own) {
-        let property = described.and_then(|schema| schema.property(to));
-        let column = find(other, property.map_or(to.as_str(), |property| &property.column), id)?;
-        let kind = property
-            .map(|property| &property.kind)
-            .filter(|kind| **kind != Kind::Untyped)
-            .unwrap_or(own_kind);
-        theirs.push((column, kind.clone()));
-    }
-    let known = KeySet::all(KeyReader::new(other, theirs));
-    Ok(Some(Work::Unknown { reader: KeyReader::new(table, own), known }))
+    key.into_iter().map(|(_, index)| index).collect()
 }

@@ -1,6 +1,8 @@
 //! `pawl data`: one file a subcommand, with its options.
 
 mod init;
+mod table;
+mod validate;
 
 use crate::error::CommandError;
 use clap::Subcommand;
@@ -11,6 +13,8 @@ use pawl_versions::VersionError;
 pub(crate) enum DataCommand {
     /// Begin versions of data in a git repository, in DVC's own formats
     Init(init::InitArgs),
+    /// Check data against a contract (Open Data Contract Standard)
+    Validate(validate::ValidateArgs),
 }
 
 impl DataCommand {
@@ -18,6 +22,7 @@ impl DataCommand {
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Init(args) => args.json,
+            Self::Validate(args) => args.json,
         }
     }
 }
@@ -26,6 +31,7 @@ impl DataCommand {
 pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
     match command {
         DataCommand::Init(args) => init::run(args),
+        DataCommand::Validate(args) => validate::run(args),
     }
 }
 

@@ -1,0 +1,169 @@
+//! From what was found to what it means.
+
+use serde_json::Number;
+
+use super::Found;
+use super::plan::{Answer, Draft, Plan};
+use super::report::{Check, Sample, ValidationReport, Verdict};
+use super::tally::{Hit, SAMPLES, Tally};
+use crate::contract::Unit;
+use crate::source::{Part, PartRows};
+use crate::value::Value;
+
+/// What stands in a sample in the place of personal data.
+const REDACTED: &str = "(personal data)";
+
+/// The answer of one check.
+#[derive(Default)]
+struct Outcome {
+    tally: Tally,
+    /// The number compared, where it is not the count of failing rows.
+    measure: Option<u64>,
+    /// Why there is no answer.
+    reason: Option<String>,
+    /// Whether the rule is violated even without a failing row (an absent column of an empty table).
+    always: bool,
+    /// For rules that only inform.
+    silent: bool,
+}
+
+/// The report, in the order of the contract.
+pub(super) fn report(plan: &Plan<'_>, found: &Found, rows: &PartRows) -> ValidationReport {
+    let checks = plan
+        .checks
+        .iter()
+        .filter(|draft| is_made(draft, found))
+        .map(|draft| judge(draft, outcome(draft, found, rows), plan, rows))
+        .collect();
+    ValidationReport::of(count(rows.total()), checks)
+}
+
+/// A check of an absent column is its absence alone.
+fn is_made(draft: &Draft<'_>, found: &Found) -> bool {
+    match draft.answer {
+        Answer::Column(index) => !found.seen[index],
+        _ => draft.needs.iter().all(|index| found.seen[*index]),
+    }
+}
+
+fn outcome(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Outcome {
+    match draft.answer {
+        Answer::Cells(index) => {
+            let tally = found.tallies[index].clone();
+            let reason = tally.exhausted.as_ref().map(|hit| {
+                let row = rows.number(hit.at);
+                format!("{} reached the backtracking limit on row {row}", draft.expected)
+            });
+            Outcome { tally, reason, ..Outcome::default() }
+        }
+        Answer::Keys(index) => {
+            let reason = unlabelled(draft, found, rows);
+            Outcome { tally: found.keys[index].clone(), reason, ..Outcome::default() }
+        }
+        Answer::Column(_) => Outcome { tally: all(rows), always: true, ..Outcome::default() },
+        Answer::RowCount => Outcome { measure: Some(rows.total()), ..Outcome::default() },
+        Answer::Balance(index) => {
+            let labels = &found.labels[index];
+            let measure = Some(labels.positive.min(labels.negative));
+            Outcome { measure, reason: reason_of(labels, rows), ..Outcome::default() }
+        }
+        Answer::Nothing => Outcome { silent: true, ..Outcome::default() },
+    }
+}
+
+fn unlabelled(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Option<String> {
+    draft.label.and_then(|label| reason_of(&found.labels[label], rows))
+}
+
+fn reason_of(labels: &super::visitor::Labels, rows: &PartRows) -> Option<String> {
+    let (at, error) = labels.unknown.as_ref()?;
+    Some(error.clone().at_row(count(rows.number(*at))).to_string())
+}
+
+/// Every row of the table fails.
+fn all(rows: &PartRows) -> Tally {
+    let mut tally = Tally { count: rows.total(), ..Tally::default() };
+    let parts = rows.iter().flat_map(|(part, rows)| places(*part, *rows));
+    tally.hits = parts.take(SAMPLES).collect();
+    tally
+}
+
+fn places(part: Part, rows: u64) -> impl Iterator<Item = Hit> {
+    (0..count(rows).min(SAMPLES)).map(move |row| Hit {
+        at: part.row(row),
+        first: None,
+        values: Vec::new(),
+    })
+}
+
+fn count(rows: u64) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
+
+/// Compares what was found with what the rule wants.
+fn judge(draft: &Draft<'_>, outcome: Outcome, plan: &Plan<'_>, rows: &PartRows) -> Check {
+    let Outcome { tally, measure, reason, always, silent } = outcome;
+    let number = measure.unwrap_or(tally.count);
+    let observed = match draft.unit {
+        Unit::Rows => Value::Int(number.into()),
+        Unit::Percent => Value::Float(percent(number, rows.total())),
+    };
+    let violated = match draft.operator {
+        Some(operator) => !operator.holds(&observed),
+        None => tally.count > 0 || always,
+    };
+    let verdict = match (&reason, silent, violated) {
+        (Some(_), ..) => Verdict::Error,
+        (None, true, _) | (None, false, false) => Verdict::Pass,
+        (None, false, true) if matches!(draft.severity, "warning" | "info") => Verdict::Warn,
+        (None, false, true) => Verdict::Fail,
+    };
+    let samples = match verdict {
+        Verdict::Pass => Vec::new(),
+        Verdict::Error => {
+            tally.exhausted.iter().map(|hit| sample(hit, draft, plan, rows)).collect()
+        }
+        Verdict::Warn | Verdict::Fail => {
+            tally.hits.iter().map(|hit| sample(hit, draft, plan, rows)).collect()
+        }
+    };
+    Check {
+        id: draft.id.clone(),
+        column: draft.column.clone(),
+        metric: draft.metric.to_owned(),
+        severity: draft.severity.to_owned(),
+        expected: draft.expected.clone(),
+        observed: if silent || reason.is_some() { None } else { json_number(&observed) },
+        failing_rows: if reason.is_some() { 0 } else { count(tally.count) },
+        samples,
+        verdict,
+        reason,
+    }
+}
+
+fn sample(hit: &Hit, draft: &Draft<'_>, plan: &Plan<'_>, rows: &PartRows) -> Sample {
+    let value = |(index, value): (&usize, &Option<String>)| {
+        let property = &plan.columns[*index].property;
+        let hidden = property.personal && value.is_some();
+        let value = if hidden { Some(REDACTED.to_owned()) } else { value.clone() };
+        (property.name.clone(), value)
+    };
+    Sample {
+        row: count(rows.number(hit.at)),
+        values: draft.shown.iter().zip(&hit.values).map(value).collect(),
+        first_row: hit.first.map(|first| count(rows.number(first))),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53 rows")]
+fn percent(count: u64, rows: u64) -> f64 {
+    if rows == 0 { 0.0 } else { 100.0 * count as f64 / rows as f64 }
+}
+
+fn json_number(value: &Value<'_>) -> Option<Number> {
+    match value {
+        Value::Int(value) => u64::try_from(*value).ok().map(Number::from),
+        Value::Float(value) => Number::from_f64(*value),
+        _ => None,
+    }
+}

@@ -1,0 +1,65 @@
+//! The report in Markdown, for the step's summary and the pull request.
+
+use crate::report::filters::{code, icon, line};
+use pawl_data::{Check, ValidationReport, Verdict};
+use std::fmt::Write as _;
+
+/// Checks that are told one by one; a contract with more violated rules is wrong as a whole.
+const MAX_CHECKS: usize = 50;
+
+/// What the table was found to be: the violated rules with their first failing rows.
+pub(super) fn of(report: &ValidationReport) -> String {
+    let word = super::word(report.verdict);
+    let violated: Vec<&Check> =
+        report.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
+    let mut text = format!(
+        "{} **{word}**: {} rows, {} of {} checks pass\n",
+        icon(word),
+        report.rows,
+        report.checks.len() - violated.len(),
+        report.checks.len()
+    );
+    if violated.is_empty() {
+        return text;
+    }
+    text.push_str("\n| | check | expected | failing rows | first of them |\n|-|-|-|-:|-|\n");
+    for check in violated.iter().take(MAX_CHECKS) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            icon(super::word(check.verdict)),
+            code(&check.id),
+            line(&check.expected),
+            check.failing_rows,
+            samples(check)
+        );
+    }
+    if violated.len() > MAX_CHECKS {
+        let _ = writeln!(text, "\n{} more in the report.", violated.len() - MAX_CHECKS);
+    }
+    text
+}
+
+/// Row numbers with what stands there.
+fn samples(check: &Check) -> String {
+    let sample = |sample: &pawl_data::Sample| {
+        let values: Vec<String> = sample
+            .values
+            .iter()
+            .map(|(_, value)| value.as_deref().map_or("null".to_owned(), shown))
+            .collect();
+        match values.is_empty() {
+            true => format!("row {}", sample.row),
+            false => format!("row {}: {}", sample.row, values.join(", ")),
+        }
+    };
+    check.samples.iter().map(sample).collect::<Vec<_>>().join("<br>")
+}
+
+fn shown(value: &str) -> String {
+    match value.trim().is_empty() {
+        true => "an empty text".to_owned(),
+        false => code(value),
+    }
+}

@@ -1,0 +1,210 @@
+//! `pawl data validate`
+
+use super::table::{self, TableFormat};
+use crate::error::CommandError;
+use crate::output::escape::harmless;
+use crate::output::{print, print_error};
+use clap::Args;
+use indexmap::IndexMap;
+use pawl_data::{Check, Sample, ValidateOptions, ValidationReport, Verdict, validate};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// `pawl data validate`
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The data: a path or pattern (CSV, TSV, Parquet, JSON Lines; also .gz and .zst), or - for stdin
+    data: String,
+    /// The contract, an *.odcs.yaml file
+    #[arg(long, value_name = "FILE")]
+    contract: PathBuf,
+    /// The schema of the contract that describes the data [default: its first one]
+    #[arg(long, value_name = "NAME")]
+    schema: Option<String>,
+    /// Another table that rules speak of; may be repeated
+    #[arg(long, value_name = "NAME=DATA")]
+    table: Vec<String>,
+    /// The format of the data [default: by the name; of stdin, by its beginning]
+    #[arg(long, value_enum)]
+    format: Option<TableFormat>,
+    /// Memory for keys, such as 512M or 2G; beyond it they are put aside in temporary files
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = table::bytes)]
+    memory: usize,
+    /// Threads that read and check [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Checks the data and prints the report. A violated rule of severity error fails the command.
+pub(super) fn run(args: &ValidateArgs) -> Result<(), CommandError> {
+    let contract = table::contract(&args.contract)?;
+    let mut tables = IndexMap::new();
+    for named in &args.table {
+        let Some((name, data)) = named.split_once('=') else {
+            let message = format!("--table {named} is not NAME=DATA");
+            return Err(CommandError::input(message, "such as --table plans=data/plans.csv"));
+        };
+        tables.insert(name.to_owned(), table::open(data, None)?);
+    }
+    let data = table::open(&args.data, args.format)?;
+    let options = ValidateOptions {
+        schema: args.schema.clone(),
+        tables,
+        memory_bytes: args.memory,
+        threads: args.threads.unwrap_or_else(table::cores).max(1),
+    };
+    let report = validate(&contract, &data, &options)?;
+    show(&report, args.json)?;
+    conclude(&report, &args.data)
+}
+
+fn show(report: &ValidationReport, json: bool) -> Result<(), CommandError> {
+    if json {
+        let text = serde_json::to_string(report)
+            .map_err(|error| CommandError::internal(error.to_string()))?;
+        return print(&text);
+    }
+    print(text(report).trim_end())
+}
+
+/// What the verdict means for the exit code. The report is printed already.
+fn conclude(report: &ValidationReport, data: &str) -> Result<(), CommandError> {
+    match report.verdict {
+        Verdict::Pass | Verdict::Warn => Ok(()),
+        Verdict::Fail => Err(CommandError::failed()),
+        Verdict::Error => {
+            for check in report.checks.iter().filter(|check| check.verdict == Verdict::Error) {
+                let reason = check.reason.as_deref().unwrap_or_default();
+                let message = format!("{data}: rule '{}': {reason}", check.id);
+                print_error(
+                    &CommandError::input(message, "write the rule another way").to_string(),
+                );
+            }
+            Err(CommandError::input("", ""))
+        }
+    }
+}
+
+/// The report for people: a table of checks, then the first failing rows of each violated one.
+fn text(report: &ValidationReport) -> String {
+    let mut out = String::new();
+    let word = word(report.verdict);
+    let passed = report.checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        out,
+        "{word}: {} rows, {passed} of {} checks pass\n",
+        report.rows,
+        report.checks.len()
+    );
+    let rows: Vec<[String; 4]> = report.checks.iter().map(row).collect();
+    let heads = ["check", "expected", "failing rows"].map(str::to_owned);
+    let width = |column: usize| {
+        let longest = rows.iter().map(|row| row[column + 1].chars().count()).max();
+        longest.unwrap_or_default().max(heads[column].len())
+    };
+    let widths = [width(0), width(1), width(2)];
+    let _ = writeln!(
+        out,
+        "       {:<a$}  {:<b$}  {:>c$}",
+        heads[0],
+        heads[1],
+        heads[2],
+        a = widths[0],
+        b = widths[1],
+        c = widths[2]
+    );
+    for ([mark, id, expected, failing], check) in rows.iter().zip(&report.checks) {
+        let _ = writeln!(
+            out,
+            "{mark:<5}  {id:<a$}  {expected:<b$}  {failing:>c$}",
+            a = widths[0],
+            b = widths[1],
+            c = widths[2]
+        );
+        if check.verdict != Verdict::Pass {
+            check.samples.iter().for_each(|sample| {
+                let _ = writeln!(out, "       {}", shown(sample));
+            });
+        }
+    }
+    out
+}
+
+fn row(check: &Check) -> [String; 4] {
+    let failing = match (&check.reason, &check.observed) {
+        (Some(_), _) => "?".to_owned(),
+        (None, Some(observed)) if check.metric == "rowCount" => format!("({observed})"),
+        _ => check.failing_rows.to_string(),
+    };
+    let mark = if check.verdict == Verdict::Pass { "ok" } else { word(check.verdict) };
+    let expected = cut(&harmless(&check.expected, false));
+    [mark.to_owned(), harmless(&check.id, false), expected, failing]
+}
+
+fn cut(text: &str) -> String {
+    const WIDEST: usize = 60;
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// `^ row 4: age = "abc"`
+fn shown(sample: &Sample) -> String {
+    let mut text = format!("^ row {}", sample.row);
+    for (index, (name, value)) in sample.values.iter().enumerate() {
+        let value = value.as_ref().map_or("null".to_owned(), |value| format!("{value:?}"));
+        let sign = if index == 0 { ": " } else { ", " };
+        text.push_str(&format!("{sign}{name} = {value}"));
+    }
+    if let Some(first) = sample.first_row {
+        text.push_str(&format!(" (as in row {first})"));
+    }
+    cut_line(&harmless(&text, false))
+}
+
+fn cut_line(text: &str) -> String {
+    const LONGEST: usize = 160;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Warn => "warn",
+        Verdict::Fail => "fail",
+        Verdict::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use pawl_data::ValidationReport;
+
+    #[test]
+    fn a_person_reads_a_table_with_the_failing_rows_below_their_check() {
+        let report: ValidationReport = serde_json::from_str(
+            r#"{"verdict":"fail","rows":4,"checks":[
+                {"id":"v.logicalType","column":"v","metric":"logicalType","severity":"error","expected":"integer","observed":0,"failing_rows":0,"samples":[],"verdict":"pass"},
+                {"id":"v.unique","column":"v","metric":"unique","severity":"error","expected":"unique","observed":1,"failing_rows":1,"samples":[{"row":4,"values":{"v":"x\u001b"},"first_row":2}],"verdict":"fail"}]}"#,
+        )
+        .unwrap();
+        let expected = "\
+fail: 4 rows, 1 of 2 checks pass
+
+       check          expected  failing rows
+ok     v.logicalType  integer              0
+fail   v.unique       unique               1
+       ^ row 4: v = \"x\\u{1b}\" (as in row 2)
+";
+        assert_eq!(text(&report), expected);
+    }
+}

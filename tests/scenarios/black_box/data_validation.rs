@@ -1,0 +1,140 @@
+//! `pawl data validate` as scripts use it: the report's shape, exit codes, and what is said about wrong input.
+
+use pawl_tests::pawl::{Outcome, Pawl};
+use pawl_tests::project::Project;
+use serde_json::json;
+
+const CONTRACT: &str = "apiVersion: v3.1.0
+kind: DataContract
+id: orders
+version: 1.0.0
+status: active
+schema:
+  - name: orders
+    properties:
+      - { name: id, logicalType: integer, required: true, unique: true }
+      - name: customer
+        logicalType: string
+        relationships: [{ to: customers.id }]
+      - name: amount
+        physicalName: amt
+        logicalType: number
+        quality:
+          - { id: few-nulls, metric: nullValues, unit: percent, mustBeLessThan: 50, severity: warning }
+    quality:
+      - { id: enough, metric: rowCount, mustBeBetween: [1, 10] }
+";
+const CUSTOMERS: &str = "id\na\nb\n";
+
+fn validate(project: &Project, more: &[&str]) -> Outcome {
+    let fixed = ["data", "validate", "orders.csv", "--contract", "c.odcs.yaml"];
+    Pawl::new(project).args(fixed).args(more).run()
+}
+
+fn project(data: &str) -> Project {
+    let project = Project::new().file("c.odcs.yaml", CONTRACT).file("orders.csv", data);
+    project.file("customers.csv", CUSTOMERS)
+}
+
+#[test]
+fn the_report_is_one_object_and_the_exit_code_its_verdict() {
+    let project = project("id,customer,amt\n1,a,1.5\n2,c,\n2,b,\n");
+    let outcome = validate(&project, &["--table", "customers=customers.csv", "--json"]);
+    outcome.code(1).stderr_is("");
+    let check = |id: &str, column: &str, metric: &str, expected: &str| {
+        json!({ "id": id, "column": column, "metric": metric, "severity": "error", "expected": expected,
+                "observed": 0, "failing_rows": 0, "samples": [], "verdict": "pass" })
+    };
+    let mut unique = check("id.unique", "id", "unique", "unique");
+    unique["observed"] = 1.into();
+    unique["failing_rows"] = 1.into();
+    unique["verdict"] = "fail".into();
+    unique["samples"] = json!([{ "row": 3, "values": { "id": "2" }, "first_row": 2 }]);
+    let mut key = check("customer.foreignKey", "customer", "foreignKey", "in customers.id");
+    key["observed"] = 1.into();
+    key["failing_rows"] = 1.into();
+    key["verdict"] = "fail".into();
+    key["samples"] = json!([{ "row": 2, "values": { "customer": "c" } }]);
+    let expected = json!({ "verdict": "fail", "rows": 3, "checks": [
+        check("id.logicalType", "id", "logicalType", "integer"),
+        check("id.required", "id", "required", "not null"),
+        unique,
+        check("customer.logicalType", "customer", "logicalType", "string"),
+        key,
+        check("amount.logicalType", "amount", "logicalType", "number"),
+        { "id": "few-nulls", "column": "amount", "metric": "nullValues", "severity": "warning",
+          "expected": "mustBeLessThan 50 percent", "observed": 200.0 / 3.0, "failing_rows": 2,
+          "samples": [{ "row": 2, "values": { "amount": null } }, { "row": 3, "values": { "amount": null } }],
+          "verdict": "warn" },
+        { "id": "enough", "column": null, "metric": "rowCount", "severity": "error",
+          "expected": "mustBeBetween 1 and 10 rows", "observed": 3, "failing_rows": 0, "samples": [], "verdict": "pass" },
+    ] });
+    assert_eq!(outcome.json(), expected);
+}
+
+#[test]
+fn data_that_keeps_its_contract_passes_and_a_warning_does_too() {
+    let good = project("id,customer,amt\n1,a,1.5\n2,b,2\n");
+    let customers = ["--table", "customers=customers.csv"];
+    let outcome = validate(&good, &customers);
+    outcome.code(0).stderr_is("");
+    assert!(
+        outcome.stdout().starts_with("pass: 2 rows, 8 of 8 checks pass\n"),
+        "{}",
+        outcome.stdout()
+    );
+    let warned = project("id,customer,amt\n1,a,\n2,b,\n");
+    let outcome = validate(&warned, &customers);
+    outcome.code(0);
+    assert!(
+        outcome.stdout().starts_with("warn: 2 rows, 7 of 8 checks pass\n"),
+        "{}",
+        outcome.stdout()
+    );
+}
+
+#[test]
+fn wrong_input_is_2_and_says_where() {
+    let ragged = project("id,customer,amt\n1,a,1.5\n2,b\n");
+    let customers = ["--table", "customers=customers.csv"];
+    validate(&ragged, &customers).code(2).stderr_is(
+        "error: orders.csv: row 2, column 'amt' has 2 fields where the header has 3 (line 3)\n",
+    );
+    let good = project("id,customer,amt\n1,a,1.5\n");
+    validate(&good, &[]).code(2).stderr_is(
+        "error: rule 'customer.foreignKey' needs the data of 'customers'; name its file among the other tables, as customers=FILE\n  hint: add --table customers=DATA\n",
+    );
+    let schema = validate(&good, &["--schema", "bills"]);
+    schema.code(2).stderr_is("error: the contract has no schema 'bills'; it has orders\n");
+    let wrong = CONTRACT.replace("required: true", "requierd: true");
+    validate(&good.file("c.odcs.yaml", &wrong), &customers).code(2).stderr_is(
+        "error: c.odcs.yaml:9:43: unknown key 'requierd' in a property (did you mean 'required'?)\n",
+    );
+}
+
+#[test]
+fn a_pattern_without_end_is_an_error_that_names_it() {
+    let rule = "logicalTypeOptions: { pattern: '^((a+)\\2?)+$' }\n        relationships";
+    let contract = CONTRACT.replace("relationships", rule);
+    let project = project(&format!("id,customer,amt\n1,{}!,1\n", "a".repeat(60)));
+    let project = project.file("c.odcs.yaml", &contract);
+    let outcome = validate(&project, &["--table", "customers=customers.csv", "--json"]);
+    outcome.code(2);
+    assert_eq!(outcome.json()["verdict"], "error");
+    let wanted =
+        "rule 'customer.pattern': pattern ^((a+)\\2?)+$ reached the backtracking limit on row 1";
+    assert!(outcome.stderr().contains(wanted), "{}", outcome.stderr());
+}
+
+#[test]
+fn keys_beyond_the_memory_need_a_folder_for_temporary_files() {
+    let mut data = String::from("id,customer,amt\n");
+    (0..300_000).for_each(|row| data.push_str(&format!("{row},a,1\n")));
+    let project = project(&data);
+    let more = ["--table", "customers=customers.csv", "--memory", "1M", "--threads", "1"];
+    validate(&project, &more).code(1);
+    let fixed = ["data", "validate", "orders.csv", "--contract", "c.odcs.yaml"];
+    let outcome = Pawl::new(&project).args(fixed).args(more).env("TMPDIR", "/nowhere").run();
+    outcome.code(3);
+    assert!(outcome.stderr().contains("set TMPDIR to a folder with room"), "{}", outcome.stderr());
+}
