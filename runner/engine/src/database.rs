@@ -269,6 +269,17 @@ pub(crate) fn lease(
     Ok(true)
 }
 
+/// True when a living process has something of this kind.
+pub(crate) fn is_leased(transaction: &Transaction<'_>, kind: &str) -> rusqlite::Result<bool> {
+    let mut statement =
+        transaction.prepare_cached("SELECT pid, start_ticks, boot FROM leases WHERE kind = ?1")?;
+    let holders = statement.query_map([kind], |row| {
+        Ok(ProcessIdentity { pid: row.get(0)?, start_ticks: row.get(1)?, boot: row.get(2)? })
+    })?;
+    let holders = holders.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(holders.iter().any(ProcessIdentity::is_alive))
+}
+
 /// Gives it back, if this process has it.
 pub(crate) fn release(
     transaction: &Transaction<'_>,
@@ -287,7 +298,7 @@ pub(crate) fn release(
 
 #[cfg(test)]
 mod tests {
-    use super::{DatabaseError, TransactionBehavior, VERSION, lease, open, release};
+    use super::{DatabaseError, TransactionBehavior, VERSION, is_leased, lease, open, release};
     use rusqlite::Connection;
 
     #[test]
@@ -347,6 +358,7 @@ mod tests {
         assert!(within(&|t| lease(t, "run", "a").unwrap()));
         assert!(!within(&|t| lease(t, "run", "a").unwrap()));
         assert!(within(&|t| lease(t, "service", "a").unwrap()), "kinds are apart");
+        assert!(within(&|t| is_leased(t, "run").unwrap() && !is_leased(t, "cache").unwrap()));
         within(&|t| {
             t.execute("UPDATE leases SET start_ticks = start_ticks + 1 WHERE kind = 'run'", [])
                 .unwrap()

@@ -1,12 +1,14 @@
 //! Artifacts of runs: their records in the registry, their bytes in the object store.
 
 use crate::archive;
+use crate::database;
 use crate::objects::ObjectFolder;
 use crate::registry::{Fault, SqliteRegistry, from_json, to_json};
 use async_trait::async_trait;
 use pawl_core::event::UnixMs;
 use pawl_core::registry::{Artifact, Artifacts, RegistryError};
 use rusqlite::{OptionalExtension, Transaction};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The artifacts of a store.
@@ -41,9 +43,80 @@ impl Shelf {
             .await
     }
 
+    /// Forgets artifacts whose time is over, and the bytes that nothing else names. Gives how many, and how many bytes of content
+    /// they were. Forgets none while a run works: it may just be about to name the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// `Storage`.
+    pub async fn sweep(&self) -> Result<(usize, u64), RegistryError> {
+        let now = self.registry.now_ms();
+        let gone = self.registry.transact(move |t| forget_expired(t, now)).await?;
+        for digest in &gone.unnamed {
+            self.objects.remove(digest).await?;
+        }
+        Ok((gone.artifacts, gone.bytes))
+    }
+
     fn is_alive(&self, artifact: &Artifact) -> bool {
         artifact.expires_ms.is_none_or(|end| self.registry.now_ms() < end)
     }
+}
+
+/// What a sweep has forgotten.
+#[derive(Default)]
+struct Gone {
+    artifacts: usize,
+    bytes: u64,
+    /// Digests that only they named.
+    unnamed: Vec<String>,
+}
+
+/// Everything else in the store that may name an object: as a column, or somewhere in its JSON.
+const NAMED: &str = "
+    SELECT 1 FROM kept WHERE instr(artifact, ?1) > 0
+    UNION ALL SELECT 1 FROM caches WHERE digest = ?1
+    UNION ALL SELECT 1 FROM versions WHERE digest = ?1 OR instr(lineage, ?1) > 0
+    UNION ALL SELECT 1 FROM revisions WHERE instr(revision, ?1) > 0
+    LIMIT 1";
+
+fn forget_expired(t: &Transaction<'_>, now: UnixMs) -> Result<Gone, Fault> {
+    let mut gone = Gone::default();
+    if database::is_leased(t, "run")? {
+        return Ok(gone);
+    }
+    let mut digests = BTreeSet::new();
+    for artifact in many(t, "SELECT id, artifact FROM kept", [])?
+        .iter()
+        .filter(|one| one.expires_ms.is_some_and(|end| end <= now))
+    {
+        t.prepare_cached("DELETE FROM kept WHERE id = ?1")?.execute([artifact.id])?;
+        gone.artifacts += 1;
+        gone.bytes += artifact.bytes;
+        digests.extend(artifact.files.iter().map(|(_, digest)| digest.clone()));
+        digests.extend(artifact.blob.clone());
+    }
+    for digest in digests {
+        if !t.prepare_cached(NAMED)?.exists([&digest])? {
+            gone.unnamed.push(digest);
+        }
+    }
+    Ok(gone)
+}
+
+fn many<P: rusqlite::Params>(
+    t: &Transaction<'_>,
+    query: &str,
+    params: P,
+) -> Result<Vec<Artifact>, Fault> {
+    let mut statement = t.prepare_cached(query)?;
+    let rows =
+        statement.query_map(params, |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (id, text) = row?;
+        Ok(Artifact { id, ..from_json(&text)? })
+    })
+    .collect()
 }
 
 fn one<P: rusqlite::Params>(
@@ -107,18 +180,8 @@ impl Artifacts for Shelf {
 
     async fn list(&self, run: &str) -> Result<Vec<Artifact>, RegistryError> {
         let run = run.to_owned();
-        let read = move |t: &Transaction<'_>| {
-            let query = "SELECT id, artifact FROM kept WHERE run = ?1 ORDER BY name";
-            let mut statement = t.prepare_cached(query)?;
-            let rows = statement
-                .query_map([run], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))?;
-            rows.map(|row| {
-                let (id, text) = row?;
-                Ok(Artifact { id, ..from_json(&text)? })
-            })
-            .collect::<Result<Vec<Artifact>, Fault>>()
-        };
-        let mut all = self.registry.transact(read).await?;
+        let query = "SELECT id, artifact FROM kept WHERE run = ?1 ORDER BY name";
+        let mut all = self.registry.transact(move |t| many(t, query, [run])).await?;
         all.retain(|artifact| self.is_alive(artifact));
         Ok(all)
     }

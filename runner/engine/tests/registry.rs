@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 use pawl_core::event::UnixMs;
 use pawl_core::ports::Clock;
-use pawl_core::registry::{Artifact, Artifacts, Lineage, ModelRegistry, RegistryError};
+use pawl_core::registry::{Artifact, Artifacts, Lineage, ModelRegistry, Objects, RegistryError};
 use pawl_core::rollout::{Revision, RevisionKind, RevisionState, Revisions};
 use pawl_engine::objects::ObjectFolder;
 use pawl_engine::registry::SqliteRegistry;
@@ -180,6 +180,35 @@ async fn artifacts_are_kept_by_run_and_name() {
     assert_eq!(shelf.find("r3", "old").await.unwrap(), None, "its time is over");
     shelf.remove("r1", "model").await.unwrap();
     assert_eq!(shelf.find("r1", "model").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_sweep_forgets_what_is_over_and_keeps_bytes_that_others_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let objects = Arc::new(ObjectFolder::local(folder.path()).unwrap());
+    let shelf = Shelf::new(Arc::new(registry()), Arc::clone(&objects));
+    let mut digests = Vec::new();
+    for text in ["only old", "both", "only new"] {
+        digests.push(objects.put(text.as_bytes().to_vec()).await.unwrap());
+    }
+    let artifact = |name: &str, held: &[String], expires_ms: Option<i64>| Artifact {
+        run: "r".to_owned(),
+        name: name.to_owned(),
+        files: held.iter().map(|digest| (digest.clone(), digest.clone())).collect(),
+        bytes: 10,
+        expires_ms,
+        ..Artifact::default()
+    };
+    shelf.save(&artifact("old", &digests[..2], Some(1)), false).await.unwrap();
+    shelf.save(&artifact("new", &digests[1..], None), false).await.unwrap();
+    assert_eq!(shelf.sweep().await.unwrap(), (1, 10));
+    let mut there = Vec::new();
+    for digest in &digests {
+        there.push(objects.has(digest).await.unwrap());
+    }
+    assert_eq!(there, [false, true, true]);
+    assert_eq!(shelf.sweep().await.unwrap(), (0, 0), "nothing is over any more");
+    assert_eq!(shelf.list("r").await.unwrap().len(), 1);
 }
 
 #[tokio::test]

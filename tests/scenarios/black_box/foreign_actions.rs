@@ -171,13 +171,13 @@ fn an_action_in_a_container_reads_the_event_and_sees_only_what_its_ignore_file_l
 /// On GitHub the user of the image counts, and an image needs no shell, nor any file but its program.
 #[test]
 fn images_with_a_user_of_their_own_and_images_from_scratch_run() {
-    let workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: ./user\n      - uses: ./bare\n";
+    let workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo a note > note\n      - uses: ./user\n      - uses: ./bare\n";
     let user = format!(
-        "FROM {}\nUSER 1234:1234\nENTRYPOINT [\"/bin/sh\", \"-c\", \"echo user $(id -u); echo x > made; ls made\"]\n",
+        "FROM {}\nUSER 1234:1234\nENTRYPOINT [\"/bin/sh\", \"-c\", \"echo user $(id -u); cat note\"]\n",
         busybox()
     );
     let bare = format!(
-        "FROM {image} AS tools\nFROM scratch\nCOPY --from=tools /bin/busybox /only\nENTRYPOINT [\"/only\", \"echo\", \"bare\"]\n",
+        "FROM {image} AS tools\nFROM scratch\nCOPY --from=tools /bin/busybox /busybox\nENTRYPOINT [\"/busybox\", \"echo\", \"bare\"]\n",
         image = busybox()
     );
     let action = "name: x\nruns: {using: docker, image: Dockerfile}\n";
@@ -189,7 +189,7 @@ fn images_with_a_user_of_their_own_and_images_from_scratch_run() {
         .file("bare/Dockerfile", &bare);
     let outcome = run(&project, &[&image_option()]);
     outcome.code(0);
-    assert_eq!(outcome.log(), ["user 1234", "made", "bare"]);
+    assert_eq!(outcome.log(), ["user 1234", "a note", "bare"]);
 }
 
 /// What it runs before the job's steps: of actions that come from elsewhere, as on GitHub a local one has none.

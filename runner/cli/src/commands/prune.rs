@@ -6,6 +6,7 @@ use crate::configuration;
 use crate::error::CommandError;
 use crate::output::print;
 use crate::store;
+use pawl_engine::shelf::Shelf;
 use pawl_engine::sources;
 use serde_json::json;
 
@@ -31,10 +32,14 @@ pub(crate) async fn run(args: &PruneArgs) -> Result<(), CommandError> {
             folders.push(folder.display().to_string());
         }
     }
+    let shelf = Shelf::new(store.registry.clone(), store.objects.clone());
+    let (artifacts, bytes) = shelf.sweep().await?;
     if args.json {
-        return print(&json!({ "images": images, "folders": folders }).to_string());
+        let removed = json!({ "images": images, "folders": folders, "artifacts": artifacts, "artifact_bytes": bytes });
+        return print(&removed.to_string());
     }
-    let removed: Vec<String> = images.into_iter().chain(folders).collect();
+    let expired = (artifacts > 0).then(|| format!("{artifacts} expired artifacts, {bytes} bytes"));
+    let removed: Vec<String> = images.into_iter().chain(folders).chain(expired).collect();
     match removed.is_empty() {
         true => print("nothing to remove"),
         false => removed.iter().try_for_each(|name| print(&format!("removed {name}"))),

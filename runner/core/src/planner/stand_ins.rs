@@ -20,6 +20,8 @@ pub(super) struct StandIn {
     carried: &'static [(&'static str, &'static str)],
     /// Inputs that change nothing here.
     idle: &'static [&'static str],
+    /// Inputs that GitHub's action has given up and does nothing for, and what it says of them.
+    deprecated: &'static [(&'static str, &'static str)],
     /// Inputs that cannot be carried out, and what to do.
     refused: &'static [(&'static str, &'static str)],
     /// Values of the built-in's inputs where the call gives none and the two differ.
@@ -47,6 +49,7 @@ const CHECKOUT: StandIn = StandIn {
     ],
     // No progress is shown; `reference` only saves network; the others belong to ssh-key.
     idle: &["show-progress", "reference", "ssh-known-hosts", "ssh-strict", "ssh-user"],
+    deprecated: &[],
     refused: &[
         ("ssh-key", "give a token, or stand a clone in with --action OWNER/REPO=DIR"),
         (
@@ -71,6 +74,7 @@ const UPLOAD: StandIn = StandIn {
     ],
     // Files are kept as they are; they are compressed, if at all, when somebody asks for the archive.
     idle: &["compression-level"],
+    deprecated: &[],
     refused: &[],
     defaults: &[],
 };
@@ -90,6 +94,7 @@ const DOWNLOAD: StandIn = StandIn {
     ],
     // The store asks for no token, and a damaged file is always an error.
     idle: &["github-token", "digest-mismatch"],
+    deprecated: &[],
     refused: &[],
     defaults: &[],
 };
@@ -105,10 +110,12 @@ const CACHE: StandIn = StandIn {
         ("lookup-only", ""),
     ],
     idle: CACHE_IDLE,
-    refused: &[(
+    deprecated: &[(
         "save-always",
-        "it never worked as meant: use actions/cache/save in a step with `if: always()`",
+        "save-always does not work as intended and will be removed in a future release. A separate `actions/cache/restore` step \
+         should be used instead.",
     )],
+    refused: &[],
     defaults: &[],
 };
 
@@ -117,6 +124,7 @@ const CACHE_RESTORE: StandIn = StandIn {
     builtin: "cache-restore",
     carried: CACHE.carried,
     idle: CACHE_IDLE,
+    deprecated: &[],
     refused: &[],
     defaults: &[],
 };
@@ -126,6 +134,7 @@ const CACHE_SAVE: StandIn = StandIn {
     builtin: "cache-save",
     carried: &[("path", ""), ("key", "")],
     idle: CACHE_IDLE,
+    deprecated: &[],
     refused: &[],
     defaults: &[],
 };
@@ -164,6 +173,11 @@ impl StandIn {
                 kept.insert((*name).to_owned(), spelled(argument));
             } else if let Some((_, help)) = self.refused.iter().find(|(known, _)| *known == lower) {
                 self.refuse(planner, name, argument, help);
+            } else if let Some((_, said)) =
+                self.deprecated.iter().find(|(known, _)| *known == lower)
+            {
+                let message = format!("Input '{name}' has been deprecated with message: {said}");
+                planner.reporter.warn(Code::UndeclaredInput, argument.name_span, message);
             } else if !self.idle.contains(&lower.as_str()) {
                 self.stray(planner, name, argument);
             }
@@ -189,7 +203,8 @@ impl StandIn {
 
     fn stray(&self, planner: &mut Planner<'_>, name: &str, argument: &Argument) {
         let mut names: Vec<&str> = self.carried.iter().map(|(known, _)| *known).collect();
-        names.extend(self.idle.iter().chain(self.refused.iter().map(|(known, _)| known)));
+        let named = self.deprecated.iter().chain(self.refused);
+        names.extend(self.idle.iter().chain(named.map(|(known, _)| known)));
         let message = format!("'{}' declares no input '{}'", self.action, shorten(name));
         let help = Some(suggestion(name, &names));
         planner.reporter.add(Code::UndeclaredInput, argument.name_span, message, help);
