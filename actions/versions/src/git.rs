@@ -46,3 +46,33 @@ pub(crate) fn stage(folder: &Path, files: &[PathBuf]) -> Result<(), VersionError
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(VersionError::environment("git add", said, "repair what git says, and repeat the command"))
 }
+
+/// Files that match one of the patterns: those in the index, and new ones that git does not ignore.
+pub(crate) fn files(folder: &Path, patterns: &[&str]) -> Result<Vec<String>, VersionError> {
+    let mut arguments = vec!["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
+    arguments.extend(patterns);
+    let listed = ask(folder, &arguments).ok_or_else(|| {
+        let hint = "run `git status` there: versions of data need a git repository that works";
+        VersionError::input(folder.display(), "git cannot list the files", hint)
+    })?;
+    Ok(listed.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// True when git has `path`, or something in it.
+pub(crate) fn is_tracked(folder: &Path, path: &str) -> bool {
+    let literal = format!(":(literal){path}");
+    ask(folder, &["ls-files", "-z", "--cached", "--", &literal])
+        .is_some_and(|text| !text.is_empty())
+}
+
+/// True when DVC would find that git ignores `path`: patterns that end with a slash mean folders above it, not itself.
+pub(crate) fn is_ignored_as_file(folder: &Path, path: &str) -> bool {
+    let said = ask(folder, &["check-ignore", "--verbose", "-z", "--", path]);
+    let Some(said) = said else { return false };
+    let pattern = said.split('\0').nth(2).unwrap_or_default();
+    if pattern.starts_with('!') {
+        return false;
+    }
+    !pattern.ends_with('/')
+        || path.rsplit_once('/').is_some_and(|(above, _)| is_ignored(folder, above))
+}

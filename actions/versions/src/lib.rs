@@ -4,10 +4,37 @@
 //! Formats are pure; files, processes and networks are touched by the commands alone. Nothing here prints or reads the
 //! environment.
 
+mod add;
+mod cache;
+mod checkout;
+mod config;
+mod digest;
+mod document;
 mod error;
 mod git;
+mod gitignore;
+mod index;
 mod init;
+mod listing;
+mod lock;
+mod object;
+mod parallel;
+mod path;
+mod pointer;
+mod progress;
+mod remote;
+mod repository;
+mod scalar;
+mod status;
 mod text;
+mod transfer;
+mod tree;
 
+pub use add::{Added, add};
+pub use checkout::{Changes, checkout};
 pub use error::VersionError;
 pub use init::{InitOptions, init};
+pub use progress::Progress;
+pub use repository::{Repository, Surroundings};
+pub use status::{OutStatus, State, status};
+pub use transfer::{Pulled, Pushed, pull, push, remote_status};

@@ -1,12 +1,18 @@
 //! `pawl data`: one file a subcommand, with its options.
 
+mod add;
+mod bar;
 mod init;
 mod table;
 mod validate;
+mod pull;
+mod push;
+mod status;
 
 use crate::error::CommandError;
 use clap::Subcommand;
-use pawl_versions::VersionError;
+use pawl_versions::{Repository, Surroundings, VersionError};
+use std::path::{Path, PathBuf};
 
 /// `pawl data`
 #[derive(Debug, Subcommand)]
@@ -15,6 +21,16 @@ pub(crate) enum DataCommand {
     Init(init::InitArgs),
     /// Check data against a contract (Open Data Contract Standard)
     Validate(validate::ValidateArgs),
+    /// Make versions of files and folders
+    Add(add::AddArgs),
+    /// Send the objects of versions to a remote
+    Push(push::PushArgs),
+    /// Bring versions from a remote, verified, and put their files in place
+    Pull(pull::PullArgs),
+    /// Put the files of versions in place from the cache
+    Checkout(pull::CheckoutArgs),
+    /// Compare versions with the files in place; ends with 1 when they differ
+    Status(status::StatusArgs),
 }
 
 impl DataCommand {
@@ -23,6 +39,11 @@ impl DataCommand {
         match self {
             Self::Init(args) => args.json,
             Self::Validate(args) => args.json,
+            Self::Add(args) => args.json,
+            Self::Push(args) => args.json,
+            Self::Pull(args) => args.json,
+            Self::Checkout(args) => args.json,
+            Self::Status(args) => args.json,
         }
     }
 }
@@ -32,7 +53,34 @@ pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
     match command {
         DataCommand::Init(args) => init::run(args),
         DataCommand::Validate(args) => validate::run(args),
+        DataCommand::Add(args) => add::run(args),
+        DataCommand::Push(args) => push::run(args).await,
+        DataCommand::Pull(args) => pull::run(args).await,
+        DataCommand::Checkout(args) => pull::checkout(args),
+        DataCommand::Status(args) => status::run(args).await,
     }
+}
+
+/// The repository around this folder, with the settings of system and user.
+fn repository() -> Result<Repository, CommandError> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let home = variable("HOME");
+    let of_user = variable("XDG_CONFIG_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(home.as_ref()?.join(".config")));
+    let config_files = [
+        Some(variable("DVC_SYSTEM_CONFIG_DIR").unwrap_or_else(|| "/etc/xdg/dvc".into())),
+        variable("DVC_GLOBAL_CONFIG_DIR").or_else(|| Some(of_user?.join("dvc"))),
+    ];
+    let config_files = config_files.into_iter().flatten().map(|folder| folder.join("config"));
+    let surroundings = Surroundings {
+        config_files: config_files.collect(),
+        home,
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+    };
+    Ok(Repository::open(Path::new("."), surroundings)?)
 }
 
 /// A command of versions that did not do its work.

@@ -1,0 +1,112 @@
+//! Where objects are shared: a folder, an HTTP server or a bucket, all with the layout of the cache.
+
+mod folder;
+
+use crate::VersionError;
+use crate::cache::{Cache, Health};
+use crate::object::ObjectId;
+use crate::progress::Progress;
+use crate::repository::Repository;
+use folder::Folder;
+use std::path::PathBuf;
+
+/// What to do when a remote has other bytes than it should.
+const DAMAGED: &str =
+    "push the object again from where it is whole, after removing it from the remote";
+
+/// A remote of the configuration.
+pub(crate) struct Remote {
+    /// Its name, for messages.
+    pub(crate) name: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Folder(Folder),
+}
+
+impl Remote {
+    /// The remote `name`, or the default one.
+    pub(crate) fn open(repository: &Repository, name: Option<&str>) -> Result<Self, VersionError> {
+        let config = &repository.config;
+        let place = repository.root.join(".dvc/config");
+        let name = name.map(str::to_owned).or_else(|| config.remote.clone()).ok_or_else(|| {
+            let hint = "choose one: `dvc remote default NAME`, or give -r NAME";
+            VersionError::input(place.display(), "names no default remote", hint)
+        })?;
+        let settings =
+            config.remotes.get(&name).or_else(|| config.remotes.get(&name.to_lowercase()));
+        let settings = settings.ok_or_else(|| {
+            let known: Vec<_> = config.remotes.keys().map(String::as_str).collect();
+            let hint = format!("there are: {}", known.join(", "));
+            VersionError::input(place.display(), format!("knows no remote {name:?}"), hint)
+        })?;
+        let refuse = |reason: &str, hint: &str| {
+            VersionError::input(place.display(), format!("remote {name:?} {reason}"), hint)
+        };
+        let url = settings.get("url").ok_or_else(|| refuse("has no url", "give it one"))?;
+        for key in ["version_aware", "worktree"] {
+            if settings.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+                let reason = format!("has {key}, and Pawl reads no versions of a cloud's own");
+                return Err(refuse(&reason, "use a remote without it"));
+            }
+        }
+        let kind = match url.split_once("://") {
+            None => Kind::Folder(Folder::new(PathBuf::from(url))),
+            Some(("file", path)) => Kind::Folder(Folder::new(PathBuf::from(path))),
+            Some((scheme, _)) => {
+                let reason = format!("lies at {scheme}://, which Pawl does not speak");
+                return Err(refuse(&reason, "use a folder, http(s), s3, gs or azure"));
+            }
+        };
+        Ok(Self { name, kind })
+    }
+
+    /// Those of the objects that the remote lacks.
+    pub(crate) async fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, VersionError> {
+        match &self.kind {
+            Kind::Folder(folder) => folder.missing(ids),
+        }
+    }
+
+    /// Brings objects into the cache, each verified. Gives back those that the remote lacks.
+    pub(crate) async fn fetch(
+        &self,
+        ids: &[ObjectId],
+        cache: &Cache,
+        progress: &Progress,
+    ) -> Result<Vec<ObjectId>, VersionError> {
+        match &self.kind {
+            Kind::Folder(folder) => folder.fetch(ids, cache, progress),
+        }
+    }
+
+    /// Takes objects from the cache, each verified.
+    pub(crate) async fn send(
+        &self,
+        ids: &[ObjectId],
+        cache: &Cache,
+        progress: &Progress,
+    ) -> Result<(), VersionError> {
+        match &self.kind {
+            Kind::Folder(folder) => folder.send(ids, cache, progress),
+        }
+    }
+}
+
+/// The refusal of an object that came with other bytes.
+fn refuse_damage(place: &str, health: Health) -> Result<(), VersionError> {
+    match health {
+        Health::Damaged(reason) => {
+            let reason = format!("the object is damaged: {reason}");
+            Err(VersionError::environment(place, reason, DAMAGED))
+        }
+        Health::Whole | Health::Missing => Ok(()),
+    }
+}
+
+/// The refusal to send an object that the cache has with other bytes, or not at all.
+fn unfit(cache: &Cache, id: &ObjectId, reason: &str) -> VersionError {
+    let hint = "add the data again where its files are, or pull it from a remote that has it";
+    VersionError::input(cache.path(id).display(), reason, hint)
+}
