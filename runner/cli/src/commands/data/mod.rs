@@ -3,11 +3,11 @@
 mod add;
 mod bar;
 mod init;
-mod table;
-mod validate;
 mod pull;
 mod push;
 mod status;
+mod table;
+mod validate;
 
 use crate::error::CommandError;
 use clap::Subcommand;
