@@ -145,8 +145,12 @@ impl<'a> Scope<'a> {
 
     /// Contexts of a workflow as a whole: for workflow-level values and jobs that have not started.
     fn base(&self, frame: Frame<'_>) -> Object {
+        self.base_with(frame, self.github())
+    }
+
+    fn base_with(&self, frame: Frame<'_>, github: Object) -> Object {
         let mut values = Object::new();
-        values.insert("github", Value::from(self.github()));
+        values.insert("github", github);
         values.insert("inputs", Value::from(frame.inputs()));
         values.insert("vars", Value::from(object(scoped(&self.plan.vars, None))));
         values
@@ -277,8 +281,9 @@ impl<'a> Scope<'a> {
         let frame = self.frame(job);
         let environment = self.environment_name(planned, job)?;
         let secrets = self.job_secrets(job, &environment)?;
+        let token = secrets.get("GITHUB_TOKEN").map(String::as_str);
         let mut contexts = Contexts {
-            values: self.base(frame),
+            values: self.base_with(frame, self.github_of_job(planned, job, token)),
             status: Some(self.job_status(job, None, None)),
             ..Contexts::new()
         };
@@ -293,8 +298,6 @@ impl<'a> Scope<'a> {
         values.insert("strategy", Value::from(self.strategy(planned, job)));
         values.insert("runner", Value::from(runner(self.is_debugging())));
         values.insert("job", Value::from(job_context(job, self.state)));
-        let token = secrets.get("GITHUB_TOKEN").map(String::as_str);
-        values.insert("github", Value::from(self.github_of_job(planned, job, token)));
         values.insert("secrets", Value::from(object(secrets)));
         values.insert("steps", Value::from(steps(&planned.steps, job, None, wanted)));
         let env = self.job_env(planned, job, path, &contexts)?;
@@ -303,11 +306,15 @@ impl<'a> Scope<'a> {
     }
 
     /// The `github` context; the plan's own, which is the same for each run of it, and the run's numbers.
-    fn github(&self) -> Json {
-        let mut github = self.plan.github.clone();
-        if let (Json::Object(map), Some(run)) = (&mut github, &self.state.run) {
-            map.insert("run_id".to_owned(), json!(run.number().to_string()));
-            map.insert("run_number".to_owned(), json!(self.state.number.to_string()));
+    fn github(&self) -> Object {
+        let known = self.plan.github_value.get(|| Value::from(self.plan.github.clone()));
+        let mut github = match known {
+            Value::Object(github) => Object::clone(github),
+            _ => Object::new(),
+        };
+        if let Some(run) = &self.state.run {
+            github.insert("run_id", run.number().to_string());
+            github.insert("run_number", self.state.number.to_string());
         }
         github
     }
@@ -351,15 +358,13 @@ impl<'a> Scope<'a> {
         self.workspaces.with_file_name("event.json")
     }
 
-    fn github_of_job(&self, planned: &PlannedJob, job: &JobState, token: Option<&str>) -> Json {
+    fn github_of_job(&self, planned: &PlannedJob, job: &JobState, token: Option<&str>) -> Object {
         let mut github = self.github();
-        if let Json::Object(map) = &mut github {
-            map.insert("job".to_owned(), json!(planned.id));
-            map.insert("event_path".to_owned(), json!(self.event_path(planned)));
-            map.insert("workspace".to_owned(), json!(self.workspace_of(planned, job)));
-            if let Some(token) = token {
-                map.insert("token".to_owned(), json!(token));
-            }
+        github.insert("job", planned.id.as_str());
+        github.insert("event_path", self.event_path(planned));
+        github.insert("workspace", self.workspace_of(planned, job));
+        if let Some(token) = token {
+            github.insert("token", token);
         }
         github
     }
@@ -456,17 +461,13 @@ impl<'a> Scope<'a> {
         let token = text_of(&contexts, "secrets", "GITHUB_TOKEN");
         contexts.values.insert("secrets", Object::new());
         let mut github = self.github_of_job(planned, job, token.as_deref());
-        if let Json::Object(map) = &mut github {
-            let path = crate::resolve::action_path(planned, folder);
-            map.insert("action_path".to_owned(), json!(path));
-            let mut names = IndexMap::new();
-            crate::resolve::name_action(uses, &mut names);
-            for (variable, value) in names {
-                let key = variable.trim_start_matches("GITHUB_").to_ascii_lowercase();
-                map.insert(key, json!(value));
-            }
+        github.insert("action_path", crate::resolve::action_path(planned, folder));
+        let mut names = IndexMap::new();
+        crate::resolve::name_action(uses, &mut names);
+        for (variable, value) in names {
+            github.insert(variable.trim_start_matches("GITHUB_").to_ascii_lowercase(), value);
         }
-        contexts.values.insert("github", Value::from(github));
+        contexts.values.insert("github", github);
         Ok(contexts)
     }
 

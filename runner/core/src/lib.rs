@@ -25,6 +25,7 @@ mod late;
 pub mod lock;
 pub mod matcher;
 pub mod matrix;
+pub mod memo;
 pub mod payload;
 pub mod permissions;
 pub mod plan;

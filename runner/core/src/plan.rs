@@ -8,8 +8,9 @@ pub use foreign::{
 };
 
 use crate::call::PlannedCall;
-use crate::expr::{Condition, Template};
+use crate::expr::{Condition, Template, Value};
 use crate::group::{GroupRequest, PlannedGroup};
+use crate::memo::Memo;
 use crate::permissions::Grant;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Plan {
     pub run_name: String,
     /// The `github` context without the token, as JSON.
     pub github: serde_json::Value,
+    /// The same as expressions see it: an event may be large, and every step looks at it.
+    #[serde(skip)]
+    pub github_value: Memo<Value>,
     /// The `inputs` context.
     #[serde(default)]
     pub inputs: serde_json::Value,

@@ -91,6 +91,7 @@ fn plan_of(jobs: Vec<PlannedJob>) -> Plan {
         file: "w.yml".to_owned(),
         run_name: String::new(),
         github: serde_json::json!({}),
+        github_value: Default::default(),
         inputs: serde_json::json!({}),
         vars: IndexMap::new(),
         source: String::new(),

@@ -29,6 +29,7 @@ pub use view::plan_view;
 use crate::diagnostic::{Code, Diagnostic, Reporter};
 use crate::expr::{Contexts, Template, TemplateError};
 use crate::group::GroupRequest;
+use crate::memo::Memo;
 use crate::permissions::Grant;
 use crate::plan::{NodeRuntime, Plan};
 use crate::span::{Span, Spanned};
@@ -205,6 +206,7 @@ impl<'a> Planner<'a> {
             file: workflow.file.clone(),
             run_name,
             github,
+            github_value: Memo::default(),
             inputs: Json::Object(inputs),
             vars: self.options.vars.clone(),
             source: self.event.git.folder.clone(),
