@@ -47,7 +47,7 @@ pub(crate) fn open(args: &StoreArgs) -> Result<Store, CommandError> {
 }
 
 /// Credentials and regions of buckets, from the variables that the clouds' own tools read.
-fn cloud_settings() -> Vec<(String, String)> {
+pub(crate) fn cloud_settings() -> Vec<(String, String)> {
     let is_cloud =
         |name: &str| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|prefix| name.starts_with(prefix));
     std::env::vars()

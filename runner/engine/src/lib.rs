@@ -9,6 +9,8 @@ pub mod clock;
 mod coordinator;
 mod database;
 mod doors;
+#[cfg(feature = "cloud")]
+pub mod download;
 mod drive;
 mod effects;
 mod encodings;

@@ -15,6 +15,7 @@ mod concurrency;
 mod configuration;
 mod containers;
 mod corpus;
+mod data_references;
 mod data_validation;
 mod decided;
 mod environments;

@@ -139,7 +139,7 @@ fn file_path(reference: &str) -> Result<&str, ReadError> {
         },
         "s3" | "gs" | "az" | "http" | "https" | "dvc" if !Path::new(reference).exists() => {
             let reason = format!(
-                "begins with '{scheme}:', which this command cannot read yet; fetch it to a file first"
+                "begins with '{scheme}:', which cannot be read here; fetch it to a file first"
             );
             Err(ReadError::file(reference, reason))
         }

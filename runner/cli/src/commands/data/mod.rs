@@ -5,6 +5,7 @@ mod bar;
 mod init;
 mod pull;
 mod push;
+mod reference;
 mod status;
 mod table;
 mod validate;

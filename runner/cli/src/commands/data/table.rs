@@ -1,5 +1,6 @@
 //! What the commands about tables share: references, sizes, and whose fault an error is.
 
+use super::reference;
 use crate::error::CommandError;
 use clap::ValueEnum;
 use pawl_data::{Contract, Format, ReadError, Source, ValidateError};
@@ -34,7 +35,14 @@ impl TableFormat {
 
 /// Resolves a reference to data.
 pub(super) fn open(reference: &str, format: Option<TableFormat>) -> Result<Source, CommandError> {
-    Ok(Source::open(reference, format.map(TableFormat::format))?)
+    let format = format.map(TableFormat::format);
+    let Some(fetched) = reference::fetch(reference)? else {
+        return Ok(Source::open(reference, format)?);
+    };
+    match format {
+        None => Ok(Source::from_file(&fetched.name, fetched.file)?),
+        format => Ok(Source::from_stream(&fetched.name, format, Box::new(fetched.file))?),
+    }
 }
 
 /// Reads a contract.
