@@ -424,6 +424,21 @@ fn a_fault_inside_an_action_is_shown_in_its_own_file() {
     );
 }
 
+/// As GitHub's runner, which reads what it needs of actions that are published.
+#[test]
+fn keys_that_mean_nothing_to_the_runner_are_no_fault_of_an_action() {
+    let text = "on: push\njobs: {a: {runs-on: big, steps: [{uses: ./x}]}}\n";
+    let mut options = options();
+    let odd = "name: x\nlicense: MIT\ninputs:\n  who: {default: me, choices: [me, you], x-note: {a: 1}}\n  bare:\n\
+               outputs: {said: {description: no value}}\nruns: {using: composite, steps: [{run: echo, shell: sh}]}\n";
+    options.actions.insert("./x".to_owned(), loaded("x/action.yml", odd));
+    let plan = planned(text, &event("push"), &options);
+    let StepKind::Composite { with, .. } = &plan.jobs[0].steps[0].kind else {
+        panic!("a composite")
+    };
+    assert_eq!(with["who"].source(), "me");
+}
+
 #[test]
 fn a_called_workflow_can_be_started_directly() {
     let text = "

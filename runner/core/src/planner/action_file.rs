@@ -1,6 +1,6 @@
 //! `action.yml` of an action that was loaded from a folder: composite, in JavaScript, or in a container.
 
-use crate::check::action::{ACTION_KEYS, COMPOSITE_KEYS, DOCKER_KEYS, NODE_KEYS};
+use crate::check::action::{COMPOSITE_KEYS, DOCKER_KEYS, NODE_KEYS};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::{Condition, Template};
 use crate::span::{Span, Spanned};
@@ -118,7 +118,12 @@ fn read(reader: &mut Reader<'_>, text: &str) -> Option<ActionFile> {
         }
         return None;
     };
-    let fields = reader.fields(&root, ACTION_KEYS)?;
+    if root.kind != Kind::Map {
+        reader.wrong_type(&root, "a mapping");
+        return None;
+    }
+    // GitHub's runner takes any further key at the top and in an input; those who write the file are told by `check`.
+    let fields = Fields { node: &root };
     let inputs = fields.get("inputs").map(|node| inputs(reader, node)).unwrap_or_default();
     let node = reader.required(fields, "runs")?;
     let Some(using) = node.get("using").map(|node| (node.text.clone(), node.span)) else {
@@ -209,19 +214,18 @@ fn phase_condition(reader: &mut Reader<'_>, fields: Fields<'_>, key: &str) -> Co
 }
 
 fn inputs(reader: &mut Reader<'_>, node: &yaml::Node) -> IndexMap<String, Input> {
-    const INPUT_KEYS: &[&str] =
-        &["description", "required", "default", "deprecationMessage", "type", "options"];
     let mut inputs = IndexMap::new();
     for entry in reader.entries(node) {
         let mut input = Input { required: false, default: None, deprecation: None };
-        if entry.value.kind != Kind::Null
-            && let Some(fields) = reader.fields(&entry.value, INPUT_KEYS)
-        {
+        if entry.value.kind == Kind::Map {
+            let fields = Fields { node: &entry.value };
             input.required = fields.get("required").is_some_and(|node| node.text == "true");
             input.deprecation = fields.get("deprecationMessage").map(|node| node.text.clone());
             input.default = fields
                 .get("default")
                 .and_then(|node| reader.template(node, availability::ACTION_DEFAULT));
+        } else if entry.value.kind != Kind::Null {
+            reader.wrong_type(&entry.value, "a mapping");
         }
         inputs.insert(entry.key.clone(), input);
     }
@@ -232,7 +236,7 @@ fn outputs(reader: &mut Reader<'_>, node: &yaml::Node) -> Texts {
     let mut outputs = Texts::new();
     for entry in reader.entries(node) {
         let Some(fields) = reader.fields(&entry.value, &["description", "value"]) else { continue };
-        let Some(value) = reader.required(fields, "value") else { continue };
+        let Some(value) = fields.get("value") else { continue };
         if let Some(value) = reader.template(value, availability::COMPOSITE_OUTPUT) {
             outputs.insert(entry.key.clone(), value);
         }
