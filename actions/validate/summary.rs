@@ -19,6 +19,12 @@ pub(super) fn of(report: &ValidationReport) -> String {
         report.checks.len() - violated.len(),
         report.checks.len()
     );
+    let idle: Vec<String> =
+        report.checks.iter().filter(|check| check.idle).map(|check| code(&check.id)).collect();
+    if !idle.is_empty() {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "\nCannot fail on this data: {}.", idle.join(", "));
+    }
     if violated.is_empty() {
         return text;
     }

@@ -145,6 +145,17 @@ impl KeyLog {
         Ok(())
     }
 
+    /// A log whose partitions are in a file already, each with its place and length.
+    pub(crate) fn stored(file: File, places: &[(u64, usize)]) -> Self {
+        let segment = |(partition, (offset, length)): (usize, &(u64, usize))| Segment {
+            partition,
+            offset: *offset,
+            length: *length,
+        };
+        let segments = places.iter().enumerate().map(segment).collect();
+        Self { spilled: Some((file, 0)), segments, ..Self::new(0) }
+    }
+
     /// What is in memory and in the file of one partition.
     fn gather(&mut self, index: usize, into: &mut Partition) -> Result<(), SpillError> {
         let own = std::mem::take(&mut self.partitions[index]);
@@ -249,6 +260,39 @@ impl Partition {
             each(&Group { key: key(&run[0]), members: &members });
         }
     }
+}
+
+/// Writes the keys of all logs together, each partition behind its length.
+pub(crate) fn write(logs: &mut [KeyLog], out: &mut dyn Write) -> Result<(), SpillError> {
+    for index in 0..PARTITIONS {
+        let mut partition = Partition::default();
+        for log in &mut *logs {
+            log.gather(index, &mut partition)?;
+        }
+        let mut bytes = Vec::new();
+        partition.write(&mut bytes)?;
+        out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+        out.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+/// Finds the partitions that [`write`] wrote from `offset` on; where they are and where they end.
+pub(crate) fn find(file: &File, offset: u64) -> io::Result<(Vec<(u64, usize)>, u64)> {
+    let (mut places, mut at) = (Vec::with_capacity(PARTITIONS), offset);
+    let end = file.metadata()?.len();
+    for _ in 0..PARTITIONS {
+        let mut length = [0; 8];
+        file.read_exact_at(&mut length, at)?;
+        let length = u64::from_le_bytes(length);
+        at += 8;
+        if length > end.saturating_sub(at) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        places.push((at, usize::try_from(length).unwrap_or(usize::MAX)));
+        at += length;
+    }
+    Ok((places, at))
 }
 
 /// Hands every group of equal keys of all logs together to one of several visitors, and returns these. Rows of one group come

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::table::Table;
 use crate::value::{self, Value};
 
@@ -53,7 +55,7 @@ pub struct LabelRuleError {
 }
 
 /// Why a table does not yield labels or features: the user's data. Rows count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum CellError {
     /// The column is not in the table.
     #[error("{table} has no column '{column}'; it has {known}")]

@@ -10,9 +10,11 @@
 
 mod contract;
 mod csv;
+mod diff;
 mod digest;
 mod features;
 mod format;
+mod infer;
 mod json;
 mod key_log;
 mod keys;
@@ -29,15 +31,18 @@ mod validate;
 mod value;
 
 pub use contract::{Contract, ContractError, Problem};
+pub use diff::{Change, Effect, diff_contracts, diff_profiles};
 pub use digest::{digest_bytes, digest_file, digest_reader};
 pub use features::FeatureMatrix;
+pub use infer::{InferError, infer};
 pub use key_log::SpillError;
 pub use label::{CellError, LabelOperator, LabelRule, LabelRuleError, LabelValue};
 pub use predictions::{Pair, PairError, ParquetFacts, Predictions, PredictionsError, RowId};
-pub use profile::{ColumnProfile, Profile};
+pub use profile::{ColumnProfile, Profile, profile};
 pub use source::Source;
 pub use split::{Overlap, Split, SplitError, SplitOptions, SplitReport, overlap, split};
 pub use table::{Format, ReadError, Table};
 pub use validate::{
-    Check, Sample, ValidateError, ValidateOptions, ValidationReport, Verdict, validate,
+    Check, Sample, Shard, ValidateError, ValidateOptions, ValidationReport, Verdict, merge_states,
+    validate, validate_shard,
 };

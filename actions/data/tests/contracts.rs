@@ -608,3 +608,29 @@ fn single_refusals() {
         whole(&HEAD.replace("v3.1.0", "v2.2.2")).contains("apiVersion 'v2.2.2' is not supported")
     );
 }
+
+#[test]
+fn checks_that_cannot_fail_are_known() {
+    let idle = |lines: &str, data: &str| -> Vec<String> {
+        let report = check(&property(lines), data);
+        report.checks.into_iter().filter(|check| check.idle).map(|check| check.metric).collect()
+    };
+    let rule = |operator: &str| format!("quality: [{{ metric: nullValues, {operator} }}]");
+    for (operator, cannot) in [
+        ("mustBe: 0", false),
+        ("mustBeGreaterOrEqualTo: 0", true),
+        ("mustBeLessThan: 4", true),
+        ("mustBeLessThan: 3", false),
+        ("unit: percent, mustBeLessOrEqualTo: 100", true),
+        ("unit: percent, mustBeLessThan: 100", false),
+        ("mustNotBe: -1", true),
+        ("mustNotBe: 2", false),
+        ("mustNotBeBetween: [5, 9]", true),
+        ("mustNotBeBetween: [1, 3]", false),
+    ] {
+        assert_eq!(!idle(&rule(operator), "v,w\n1,\n2,\n3,\n").is_empty(), cannot, "{operator}");
+    }
+    let bounded = "logicalType: integer\nlogicalTypeOptions: { minimum: 0 }";
+    assert_eq!(idle(bounded, "v,w\n,\nx,\n"), ["minimum"]);
+    assert_eq!(idle(bounded, "v,w\n1,\n"), Vec::<String>::new());
+}

@@ -138,3 +138,83 @@ fn keys_beyond_the_memory_need_a_folder_for_temporary_files() {
     outcome.code(3);
     assert!(outcome.stderr().contains("set TMPDIR to a folder with room"), "{}", outcome.stderr());
 }
+
+#[test]
+fn shards_are_counted_apart_and_judged_together() {
+    let project = project("id,customer,amt\n1,a,1.5\n2,c,\n2,b,\n");
+    let tables = ["--table", "customers=customers.csv", "--json"];
+    let whole = validate(&project, &tables);
+    for part in ["1/2", "2/2"] {
+        let state = format!("{}.state", &part[..1]);
+        let outcome =
+            validate(&project, &[&tables[..], &["--shard", part, "--state", &state]].concat());
+        outcome.code(0).stderr_is("");
+        assert_eq!(outcome.json()["shard"], part);
+    }
+    let merge = |states: &[&str]| {
+        let fixed = ["data", "validate", "--contract", "c.odcs.yaml", "--json", "--merge"];
+        Pawl::new(&project).args(fixed).args(states).run()
+    };
+    let merged = merge(&["2.state", "1.state"]);
+    merged.code(1).stderr_is("");
+    assert_eq!(merged.json(), whole.json());
+    let error = merge(&["1.state"]);
+    error.code(2).stderr_is("error: --merge: shard 2 of 2 is missing\n");
+    let wrong = validate(&project, &["--shard", "3/2", "--state", "x"]);
+    wrong.code(2);
+    assert!(wrong.stderr().contains("'3/2' is no part"), "{}", wrong.stderr());
+}
+
+#[test]
+fn a_drafted_contract_holds_for_its_data_and_a_loosened_one_is_told() {
+    let project = project("id,customer,amt\n1,a,1.5\n2,c,\n3,b,2\n");
+    let draft = ["data", "infer", "orders.csv", "-o", "draft.odcs.yaml"];
+    Pawl::new(&project).args(draft).run().code(0).stderr_is("");
+    Pawl::new(&project).args(draft).run().code(2);
+    let checked = ["data", "validate", "orders.csv", "--contract", "draft.odcs.yaml"];
+    Pawl::new(&project).args(checked).run().code(0);
+    let read =
+        || std::fs::read_to_string(project.folder().join("draft.odcs.yaml")).expect("written");
+    assert!(read().contains("status: draft\n") && read().contains("unique: true\n"), "{}", read());
+    let loose = read().replacen("unique: true", "unique: false", 1);
+    std::fs::write(project.folder().join("loose.odcs.yaml"), loose)
+        .expect("the project can be written");
+    let diff =
+        |old: &str, new: &str| Pawl::new(&project).args(["data", "diff", old, new, "--json"]).run();
+    diff("draft.odcs.yaml", "draft.odcs.yaml").code(0);
+    let changed = diff("draft.odcs.yaml", "loose.odcs.yaml");
+    changed.code(1);
+    let expected = json!({ "loosened": 1, "changes": [
+        { "place": "orders.id", "what": "unique", "old": "true", "new": "false", "effect": "loosened" },
+    ] });
+    assert_eq!(changed.json(), expected);
+}
+
+#[test]
+fn a_profile_says_what_each_column_holds() {
+    let project = project("id,customer,amt\n1,a,1.5\n2,c,\n3,b,2\n");
+    let outcome = Pawl::new(&project).args(["data", "profile", "orders.csv", "--json"]).run();
+    outcome.code(0).stderr_is("");
+    let amount = &outcome.json()["columns"][2];
+    let found = ["name", "type", "count", "nulls", "distinct", "min", "max", "mean"]
+        .map(|key| &amount[key]);
+    let expected = [
+        json!("amt"),
+        json!("number"),
+        json!(2),
+        json!(1),
+        json!(2),
+        json!(1.5),
+        json!(2.0),
+        json!(1.75),
+    ];
+    assert_eq!(found, expected.each_ref());
+    let text = Pawl::new(&project).args(["data", "profile", "orders.csv"]).run();
+    assert!(
+        text.code(0)
+            .stdout()
+            .starts_with("3 rows, 3 columns\n\nid  integer  0 nulls, 3 different\n"),
+        "{}",
+        text.stdout()
+    );
+}

@@ -25,6 +25,8 @@ pub struct Contract {
     pub version: String,
     /// `draft`, `active`, ...
     pub status: String,
+    /// `sha256:…` of its text: what was counted by one contract is judged by no other.
+    pub digest: String,
     pub(crate) schemas: Vec<Schema>,
 }
 
@@ -237,6 +239,25 @@ impl Operator {
             Comparison::LessOrEqualTo => against(0).is_some_and(|o| o.is_le()),
             Comparison::Between => inside(),
             Comparison::NotBetween => !inside(),
+        }
+    }
+}
+
+impl Operator {
+    /// Whether it holds for every number from 0 to `most`, so that it says nothing.
+    pub(crate) fn holds_up_to(&self, most: &Value<'_>) -> bool {
+        let zero = Value::Int(0);
+        if !self.holds(&zero) || !self.holds(most) {
+            return false;
+        }
+        // What holds at both ends fails between them only where it excludes something there.
+        let between = |limit: &Value<'_>| {
+            limit.compare(&zero).is_some_and(|order| order.is_ge())
+                && limit.compare(most).is_some_and(|order| order.is_le())
+        };
+        match self.comparison {
+            Comparison::NotBe | Comparison::NotBetween => !self.limits.iter().any(between),
+            _ => true,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::kind::Kind;
 use super::node::{self, Entry, Node, Value as Yaml};
 use super::{Bound, Contract, Options, Problem, Property, Reference, Schema, rules};
+use crate::digest::digest_bytes;
 use crate::format::Format;
 use crate::pattern::Pattern;
 use crate::time;
@@ -283,7 +284,9 @@ pub(super) fn contract(text: &str) -> Result<Contract, Vec<Problem>> {
     let mut reader = Reader::default();
     let contract = reader.contract(&root);
     match contract {
-        Some(contract) if reader.problems.is_empty() => Ok(contract),
+        Some(contract) if reader.problems.is_empty() => {
+            Ok(Contract { digest: digest_bytes(text.as_bytes()), ..contract })
+        }
         _ => {
             reader.problems.sort_by_key(|problem| (problem.line, problem.column));
             Err(reader.problems)
@@ -325,6 +328,7 @@ impl Reader {
             id: id?.to_owned(),
             version: version?.to_owned(),
             status: status?.to_owned(),
+            digest: String::new(),
             schemas,
         })
     }

@@ -47,12 +47,17 @@ impl Position {
 }
 
 /// How many rows each part has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Part, u64)>", into = "Vec<(Part, u64)>")]
 pub(crate) struct PartRows(BTreeMap<Part, u64>);
 
 impl PartRows {
     pub(crate) fn add(&mut self, part: Part, rows: usize) {
         *self.0.entry(part).or_default() += rows as u64;
+    }
+
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.0.contains_key(&part)
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -79,9 +84,15 @@ impl PartRows {
     }
 }
 
-impl FromIterator<(Part, u64)> for PartRows {
-    fn from_iter<T: IntoIterator<Item = (Part, u64)>>(parts: T) -> Self {
+impl From<Vec<(Part, u64)>> for PartRows {
+    fn from(parts: Vec<(Part, u64)>) -> Self {
         Self(parts.into_iter().collect())
+    }
+}
+
+impl From<PartRows> for Vec<(Part, u64)> {
+    fn from(rows: PartRows) -> Self {
+        rows.0.into_iter().collect()
     }
 }
 

@@ -155,8 +155,9 @@ impl ColumnPart<'_> {
         vec![self.column.and_then(|column| shown(self.table, row, column))]
     }
 
-    /// Asks every test of every cell. A test whose pattern gave up is not asked again.
-    pub(crate) fn scan(&self, tests: &[CellTest<'_>], tallies: &mut [Tally]) {
+    /// Asks every test of every cell. A test whose pattern gave up is not asked again. Returns how many cells were read.
+    pub(crate) fn scan(&self, tests: &[CellTest<'_>], tallies: &mut [Tally]) -> u64 {
+        let mut values = 0;
         let origin = self.table.origin();
         let mut buffer = Vec::new();
         for row in 0..self.table.rows() {
@@ -168,6 +169,7 @@ impl ColumnPart<'_> {
                 self.count(row, tests, tallies, |test| matches!(test, CellTest::Type));
                 continue;
             };
+            values += 1;
             for (test, tally) in tests.iter().zip(&mut *tallies) {
                 if tally.exhausted.is_some() {
                     continue;
@@ -182,6 +184,7 @@ impl ColumnPart<'_> {
                 }
             }
         }
+        values
     }
 
     /// Counts a row for the tests that it is bad for without a value.

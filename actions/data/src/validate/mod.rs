@@ -8,15 +8,19 @@
 mod column;
 mod plan;
 mod report;
+mod state;
 mod tally;
 mod verdict;
 mod visitor;
 
+pub(crate) use column::cut;
 pub use report::{Check, Sample, ValidationReport, Verdict};
+pub use state::{merge_states, validate_shard};
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
-use crate::contract::Contract;
+use crate::contract::{Contract, Schema};
 use crate::key_log::{self, Group, KeyLog, SpillError};
 use crate::label::CellError;
 use crate::source::{PartRows, Position, Scan, ScanError, Source, Wanted};
@@ -24,7 +28,7 @@ use crate::table::ReadError;
 use crate::value;
 use plan::{Other, Plan, Question};
 use tally::Tally;
-use visitor::{OtherError, OtherVisitor, Visitor};
+use visitor::{Labels, OtherError, OtherVisitor, Visitor};
 
 /// Memory for keys without another wish: 1 GiB.
 const MEMORY: usize = 1 << 30;
@@ -57,6 +61,22 @@ pub enum ValidateError {
     /// Keys could not be put aside: environment.
     #[error("{0}")]
     Spill(#[from] SpillError),
+    /// A file of counted parts cannot be used.
+    #[error("{file} {reason}")]
+    State {
+        /// The file as the user named it.
+        file: String,
+        /// What is wrong with it, in words that follow the name.
+        reason: String,
+    },
+    /// A file of counted parts cannot be written: environment.
+    #[error("{file} cannot be written: {source}")]
+    Write {
+        /// The file as the user named it.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A column is in some files of the data and not in others.
     #[error("{file} has no column '{column}', which other files of {data} have")]
     Ragged {
@@ -99,7 +119,7 @@ impl ValidateError {
     /// Whether the machine is to blame, not the input.
     #[must_use]
     pub fn is_environment(&self) -> bool {
-        matches!(self, Self::Spill(_) | Self::Read(ReadError::Io { .. }))
+        matches!(self, Self::Spill(_) | Self::Write { .. } | Self::Read(ReadError::Io { .. }))
     }
 }
 
@@ -113,44 +133,102 @@ pub fn validate(
     data: &Source,
     options: &ValidateOptions,
 ) -> Result<ValidationReport, ValidateError> {
-    let schema =
-        contract.schema(options.schema.as_deref()).ok_or_else(|| ValidateError::NoSchema {
-            name: options.schema.clone().unwrap_or_default(),
-            known: contract.schema_names().join(", "),
-        })?;
-    let plan = Plan::of(contract, schema, options)?;
-    let (found, rows) = read(&plan, data, options)?;
-    let lacking =
-        found.seen.iter().zip(&found.lacking).position(|(seen, lacks)| *seen && lacks.is_some());
-    if let Some(index) = lacking {
-        let file = found.lacking[index].unwrap_or_default();
-        return Err(ValidateError::Ragged {
-            file: data.files()[file as usize].name.clone(),
-            column: plan.columns[index].property.column.clone(),
-            data: data.name().to_owned(),
-        });
-    }
-    Ok(verdict::report(&plan, &found, &rows))
+    let schema = chosen(contract, options.schema.as_deref())?;
+    let plan = Plan::of(contract, schema, Some(&options.tables))?;
+    let partial = read(&plan, data, options, Shard::WHOLE)?;
+    partial.finish(&plan, options.threads)
 }
 
-/// All answers about a table, from every thread and with the questions about keys settled.
-struct Found {
+/// The schema of this name, or the first one.
+fn chosen<'c>(contract: &'c Contract, name: Option<&str>) -> Result<&'c Schema, ValidateError> {
+    contract.schema(name).ok_or_else(|| ValidateError::NoSchema {
+        name: name.unwrap_or_default().to_owned(),
+        known: contract.schema_names().join(", "),
+    })
+}
+
+/// A part of the work: every `count`th part of the data, beginning with the one at `index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// From 0.
+    pub index: u64,
+    /// At least 1.
+    pub count: u64,
+}
+
+impl Shard {
+    const WHOLE: Self = Self { index: 0, count: 1 };
+}
+
+/// All answers about some parts of a table.
+struct Partial {
     seen: Vec<bool>,
     lacking: Vec<Option<u32>>,
+    values: Vec<u64>,
     tallies: Vec<Tally>,
-    keys: Vec<Tally>,
-    labels: Vec<visitor::Labels>,
+    keys: Vec<KeyPart>,
+    labels: Vec<Labels>,
+    rows: PartRows,
+    /// The data as the user named it, and its files.
+    data: String,
+    files: Vec<String>,
 }
 
-/// Reads the table once, and other tables that rules speak of.
+/// What is known of a question about keys: rows that fail by themselves, and everything written down.
+struct KeyPart {
+    tally: Tally,
+    logs: Vec<KeyLog>,
+}
+
+/// All answers, with the questions about keys settled.
+struct Found {
+    seen: Vec<bool>,
+    values: Vec<u64>,
+    tallies: Vec<Tally>,
+    keys: Vec<Tally>,
+    labels: Vec<Labels>,
+}
+
+impl Partial {
+    /// Settles the questions about keys and judges.
+    fn finish(self, plan: &Plan<'_>, threads: usize) -> Result<ValidationReport, ValidateError> {
+        let lacking = self.seen.iter().zip(&self.lacking);
+        let ragged = lacking.enumerate().find_map(|(index, (seen, lacks))| {
+            lacks.filter(|_| *seen).map(|file| (index, file as usize))
+        });
+        if let Some((index, file)) = ragged {
+            return Err(ValidateError::Ragged {
+                file: self.files.get(file).cloned().unwrap_or_default(),
+                column: plan.columns[index].property.column.clone(),
+                data: self.data,
+            });
+        }
+        let mut keys = Vec::new();
+        for (question, part) in plan.keys.iter().zip(self.keys) {
+            let visit = |tally: &mut Tally, group: &Group<'_>| {
+                judge_group(&question.question, group, tally)
+            };
+            let tallies = key_log::groups(part.logs, threads, Tally::default, visit)?;
+            let mut whole = part.tally;
+            tallies.into_iter().for_each(|tally| whole.merge(tally));
+            keys.push(whole);
+        }
+        let Self { seen, values, tallies, labels, rows, .. } = self;
+        Ok(verdict::report(plan, &Found { seen, values, tallies, keys, labels }, &rows))
+    }
+}
+
+/// Reads the parts of a shard, and with the first one the other tables that rules speak of.
 fn read(
     plan: &Plan<'_>,
     data: &Source,
     options: &ValidateOptions,
-) -> Result<(Found, PartRows), ValidateError> {
+    shard: Shard,
+) -> Result<Partial, ValidateError> {
     let threads = options.threads.max(1);
     let memory = options.memory_bytes / (threads * plan.keys.len().max(1));
-    let scan = Scan { source: data, wanted: wanted(plan), threads, shard: (0, 1) };
+    let shard_parts = (shard.index, shard.count);
+    let scan = Scan { source: data, wanted: wanted(plan), threads, shard: shard_parts };
     let (visitors, rows) =
         scan.run(|| Visitor::new(plan, memory), Visitor::visit).map_err(|error| match error {
             ScanError::Read(error) => ValidateError::Read(error),
@@ -162,13 +240,23 @@ fn read(
         whole.merge(visitor, &mut logs);
     }
     let mut keys = Vec::new();
-    for ((question, answer), logs) in plan.keys.iter().zip(whole.keys).zip(logs) {
-        let mut tally = settle(question, logs, options, memory)?;
-        tally.merge(answer.tally);
-        keys.push(tally);
+    for ((question, answer), mut logs) in plan.keys.iter().zip(whole.keys).zip(logs) {
+        if shard.index == 0 {
+            logs.extend(other_keys(question, threads, memory)?);
+        }
+        keys.push(KeyPart { tally: answer.tally, logs });
     }
-    let Visitor { seen, lacking, tallies, labels, .. } = whole;
-    Ok((Found { seen, lacking, tallies, keys, labels }, rows))
+    Ok(Partial {
+        seen: whole.seen,
+        lacking: whole.lacking,
+        values: whole.values,
+        tallies: whole.tallies,
+        keys,
+        labels: whole.labels,
+        rows,
+        data: data.name().to_owned(),
+        files: data.files().iter().map(|file| file.name.clone()).collect(),
+    })
 }
 
 /// The columns that any check looks at.
@@ -183,37 +271,32 @@ fn wanted(plan: &Plan<'_>) -> Wanted {
     Wanted::These(columns.map(|index| plan.columns[*index].property.column.clone()).collect())
 }
 
-/// Answers a question about keys, once all of them are written down.
-fn settle(
+/// Writes down the keys of the other table that a question speaks of.
+fn other_keys(
     plan: &plan::KeyPlan<'_>,
-    mut logs: Vec<KeyLog>,
-    options: &ValidateOptions,
+    threads: usize,
     memory: usize,
-) -> Result<Tally, ValidateError> {
-    let threads = options.threads.max(1);
-    if let Question::Unknown(Other::Source { source, columns })
-    | Question::Shared(Other::Source { source, columns }) = &plan.question
-    {
-        let names = columns.iter().map(|(name, _)| name.clone()).collect();
-        let scan = Scan { source, wanted: Wanted::These(names), threads, shard: (0, 1) };
-        let visitors = scan.run(
-            || OtherVisitor::new(columns, plan.whole_rows, memory),
-            |visitor, _, _, table| visitor.visit(table),
-        );
-        let (visitors, _) = visitors.map_err(|error| match error {
-            ScanError::Read(error) => ValidateError::Read(error),
-            ScanError::Visit(OtherError::Spill(error)) => ValidateError::Spill(error),
-            ScanError::Visit(OtherError::Column(source)) => {
-                ValidateError::OtherTable { rule: plan.rule.clone(), source }
-            }
-        })?;
-        logs.extend(visitors.into_iter().map(|visitor| visitor.log));
-    }
-    let visit = |tally: &mut Tally, group: &Group<'_>| judge_group(&plan.question, group, tally);
-    let tallies = key_log::groups(logs, threads, Tally::default, visit)?;
-    let mut whole = Tally::default();
-    tallies.into_iter().for_each(|tally| whole.merge(tally));
-    Ok(whole)
+) -> Result<Vec<KeyLog>, ValidateError> {
+    let (Question::Unknown(Other::Source { source, columns })
+    | Question::Shared(Other::Source { source, columns })) = &plan.question
+    else {
+        return Ok(Vec::new());
+    };
+    let Some(source) = source else { return Ok(Vec::new()) };
+    let names = columns.iter().map(|(name, _)| name.clone()).collect();
+    let scan = Scan { source, wanted: Wanted::These(names), threads, shard: (0, 1) };
+    let visitors = scan.run(
+        || OtherVisitor::new(columns, plan.whole_rows, memory),
+        |visitor, _, _, table| visitor.visit(table),
+    );
+    let (visitors, _) = visitors.map_err(|error| match error {
+        ScanError::Read(error) => ValidateError::Read(error),
+        ScanError::Visit(OtherError::Spill(error)) => ValidateError::Spill(error),
+        ScanError::Visit(OtherError::Column(source)) => {
+            ValidateError::OtherTable { rule: plan.rule.clone(), source }
+        }
+    })?;
+    Ok(visitors.into_iter().map(|visitor| visitor.log).collect())
 }
 
 /// Counts the rows of one key that fail.

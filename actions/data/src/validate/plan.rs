@@ -1,10 +1,11 @@
 //! From the rules of a contract to the work they need, in the order of the report.
 
+use super::ValidateError;
 use super::column::{CellTest, ValueSet};
-use super::{ValidateError, ValidateOptions};
 use crate::contract::{Contract, Kind, Operator, Property, Reference, Rule, Schema, Test, Unit};
 use crate::label::LabelRule;
 use crate::source::Source;
+use indexmap::IndexMap;
 
 /// All that is to be done with a table.
 pub(super) struct Plan<'c> {
@@ -49,14 +50,10 @@ pub(super) enum Question<'c> {
 
 /// The other table of a question.
 pub(super) enum Other<'c> {
-    Source {
-        source: &'c Source,
-        columns: Vec<(String, Kind)>,
-    },
+    /// A source, which is not there where its keys are written down already.
+    Source { source: Option<&'c Source>, columns: Vec<(String, Kind)> },
     /// Other columns of the same table.
-    Itself {
-        columns: Vec<usize>,
-    },
+    Itself { columns: Vec<usize> },
 }
 
 /// A label that each row has.
@@ -104,11 +101,11 @@ impl<'c> Plan<'c> {
     pub(super) fn of(
         contract: &'c Contract,
         schema: &'c Schema,
-        options: &'c ValidateOptions,
+        tables: Option<&'c IndexMap<String, Source>>,
     ) -> Result<Self, ValidateError> {
         let mut planner = Planner {
             contract,
-            options,
+            tables,
             tallies: 0,
             plan: Self {
                 schema,
@@ -133,7 +130,8 @@ impl<'c> Plan<'c> {
 
 struct Planner<'c> {
     contract: &'c Contract,
-    options: &'c ValidateOptions,
+    /// Absent where no data is read any more.
+    tables: Option<&'c IndexMap<String, Source>>,
     plan: Plan<'c>,
     tallies: usize,
 }
@@ -363,11 +361,18 @@ impl<'c> Planner<'c> {
     }
 
     /// A table by one of its names.
-    fn given(&self, name: &str, aliases: &[&str], id: &str) -> Result<&'c Source, ValidateError> {
+    fn given(
+        &self,
+        name: &str,
+        aliases: &[&str],
+        id: &str,
+    ) -> Result<Option<&'c Source>, ValidateError> {
+        let Some(tables) = self.tables else { return Ok(None) };
         let mut names = std::iter::once(name).chain(aliases.iter().copied());
-        names
-            .find_map(|name| self.options.tables.get(name))
-            .ok_or_else(|| ValidateError::NoTable { rule: id.to_owned(), table: name.to_owned() })
+        match names.find_map(|name| tables.get(name)) {
+            Some(source) => Ok(Some(source)),
+            None => Err(ValidateError::NoTable { rule: id.to_owned(), table: name.to_owned() }),
+        }
     }
 
     fn foreign_key(&mut self, reference: &'c Reference, id: &str) -> Result<Answer, ValidateError> {

@@ -53,6 +53,10 @@ pub struct Check {
     /// Why there is no answer; only with the verdict `error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether no change of cells alone could make it fail on this data: its operator holds for every count, or there is no
+    /// value to look at. Not in JSON.
+    #[serde(skip)]
+    pub idle: bool,
 }
 
 /// One failing row.

@@ -33,7 +33,10 @@ pub(super) fn report(plan: &Plan<'_>, found: &Found, rows: &PartRows) -> Validat
         .checks
         .iter()
         .filter(|draft| is_made(draft, found))
-        .map(|draft| judge(draft, outcome(draft, found, rows), plan, rows))
+        .map(|draft| {
+            let check = judge(draft, outcome(draft, found, rows), plan, rows);
+            Check { idle: is_idle(draft, found, rows), ..check }
+        })
         .collect();
     ValidationReport::of(count(rows.total()), checks)
 }
@@ -69,6 +72,27 @@ fn outcome(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Outcome {
         }
         Answer::Nothing => Outcome { silent: true, ..Outcome::default() },
     }
+}
+
+/// Whether a check cannot fail on this data, whatever stands in its cells.
+fn is_idle(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> bool {
+    match draft.answer {
+        Answer::Column(_) | Answer::RowCount | Answer::Nothing => return false,
+        _ => {}
+    }
+    let most = match draft.unit {
+        Unit::Rows => Value::Int(rows.total().into()),
+        Unit::Percent => Value::Float(100.0),
+    };
+    if draft.operator.is_some_and(|operator| operator.holds_up_to(&most)) {
+        return true;
+    }
+    // Nulls and types are questions about cells without a value, too.
+    let about_values =
+        !matches!(draft.metric, "logicalType" | "required" | "nullValues" | "missingValues");
+    matches!(draft.answer, Answer::Cells(_))
+        && about_values
+        && draft.needs.iter().all(|index| found.values[*index] == 0)
 }
 
 fn unlabelled(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Option<String> {
@@ -138,6 +162,7 @@ fn judge(draft: &Draft<'_>, outcome: Outcome, plan: &Plan<'_>, rows: &PartRows) 
         samples,
         verdict,
         reason,
+        idle: false,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::column::{ColumnPart, shown};
 use super::plan::{KeyPlan, LabelPlan, Other, Plan, Question};
 use super::tally::Tally;
@@ -22,6 +24,8 @@ pub(super) struct Visitor<'p> {
     /// By property: whether any part has the column, and the first file that lacks it though its format names its columns.
     pub(super) seen: Vec<bool>,
     pub(super) lacking: Vec<Option<u32>>,
+    /// By property: cells that could be read as its type, where they are tested.
+    pub(super) values: Vec<u64>,
     bound: Option<Bound>,
 }
 
@@ -36,7 +40,7 @@ pub(super) struct KeyAnswer {
 }
 
 /// How many rows have the label, and the first row of which it is not known.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Labels {
     pub(super) positive: u64,
     pub(super) negative: u64,
@@ -50,6 +54,12 @@ impl Labels {
         } else {
             self.negative += 1;
         }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.positive += other.positive;
+        self.negative += other.negative;
+        other.unknown.into_iter().for_each(|(at, error)| self.refuse(at, error));
     }
 
     fn refuse(&mut self, at: Position, error: CellError) {
@@ -72,6 +82,7 @@ impl<'p> Visitor<'p> {
             labels: plan.labels.iter().map(|_| Labels::default()).collect(),
             seen: vec![false; properties],
             lacking: vec![None; properties],
+            values: vec![0; properties],
             bound: None,
         }
     }
@@ -86,12 +97,13 @@ impl<'p> Visitor<'p> {
             logs.push(other.log);
         }
         for (own, other) in self.labels.iter_mut().zip(other.labels) {
-            own.positive += other.positive;
-            own.negative += other.negative;
-            other.unknown.into_iter().for_each(|(at, error)| own.refuse(at, error));
+            own.merge(other);
         }
         for (own, other) in self.seen.iter_mut().zip(other.seen) {
             *own |= other;
+        }
+        for (own, other) in self.values.iter_mut().zip(other.values) {
+            *own += other;
         }
         for (own, other) in self.lacking.iter_mut().zip(other.lacking) {
             *own = own.iter().copied().chain(other).min();
@@ -110,7 +122,8 @@ impl<'p> Visitor<'p> {
         {
             let (column, kind) = (columns[index], &plan.property.kind);
             let tallies = &mut self.tallies[plan.first..plan.first + plan.tests.len()];
-            ColumnPart { table, column, kind, part, before }.scan(&plan.tests, tallies);
+            let part = ColumnPart { table, column, kind, part, before };
+            self.values[index] += part.scan(&plan.tests, tallies);
         }
         let place = |row: usize| part.row(before + row);
         let mut labels = Vec::with_capacity(self.plan.labels.len());

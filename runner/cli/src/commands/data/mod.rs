@@ -2,7 +2,10 @@
 
 mod add;
 mod bar;
+mod diff;
+mod infer;
 mod init;
+mod profile;
 mod pull;
 mod push;
 mod reference;
@@ -32,6 +35,12 @@ pub(crate) enum DataCommand {
     Checkout(pull::CheckoutArgs),
     /// Compare versions with the files in place; ends with 1 when they differ
     Status(status::StatusArgs),
+    /// Draft a contract from data
+    Infer(infer::InferArgs),
+    /// Say what each column of a table holds
+    Profile(profile::ProfileArgs),
+    /// Compare two contracts or two profiles, and say what was loosened
+    Diff(diff::DiffArgs),
 }
 
 impl DataCommand {
@@ -45,6 +54,9 @@ impl DataCommand {
             Self::Pull(args) => args.json,
             Self::Checkout(args) => args.json,
             Self::Status(args) => args.json,
+            Self::Infer(args) => args.json,
+            Self::Profile(args) => args.json,
+            Self::Diff(args) => args.json,
         }
     }
 }
@@ -59,6 +71,9 @@ pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
         DataCommand::Pull(args) => pull::run(args).await,
         DataCommand::Checkout(args) => pull::checkout(args),
         DataCommand::Status(args) => status::run(args).await,
+        DataCommand::Infer(args) => infer::run(args),
+        DataCommand::Profile(args) => profile::run(args),
+        DataCommand::Diff(args) => diff::run(args),
     }
 }
 

@@ -101,6 +101,9 @@ impl From<ValidateError> for CommandError {
             ValidateError::Spill(_) => {
                 Self::environment(&error, "set TMPDIR to a folder with room, or raise --memory")
             }
+            ValidateError::Write { .. } => {
+                Self::environment(&error, "name another file with --state")
+            }
             ValidateError::NoTable { ref table, .. } => {
                 Self::input(&error, format!("add --table {table}=DATA"))
             }
