@@ -112,6 +112,11 @@ impl ParquetFile {
         self.metadata.metadata().num_row_groups()
     }
 
+    /// Whether the file says that it has no rows.
+    pub(crate) fn says_empty(&self) -> bool {
+        self.metadata.metadata().file_metadata().num_rows() == 0
+    }
+
     fn empty_columns(&self) -> Vec<Column> {
         let fields = self.metadata.schema().fields().iter();
         let mut wanted = self.names.iter().peekable();
@@ -140,6 +145,36 @@ impl ParquetFile {
             }
             Ok(())
         })
+    }
+
+    /// Some rows as a table.
+    pub(crate) fn table(&self, batch: &RecordBatch) -> Table {
+        let mut columns = self.empty_columns();
+        append(&mut columns, batch, 0);
+        Table::of_columns(&self.name, self.names.clone(), batch.num_rows(), columns)
+    }
+
+    /// Hands every batch of a row group to `each`, with the number of rows before it, until it says stop.
+    pub(crate) fn each_batch(
+        &self,
+        group: usize,
+        mut each: impl FnMut(&RecordBatch, usize) -> bool,
+    ) -> Result<(), ReadError> {
+        let (mut rows, mut stopped) = (0, false);
+        let read = self.batches(group, |batch| {
+            let goes_on = each(batch, rows);
+            rows += batch.num_rows();
+            if rows > MAX_PART_ROWS {
+                let reason = format!("has a row group of more than {MAX_PART_ROWS} rows");
+                return Err(ReadError::file(&self.name, reason));
+            }
+            stopped = !goes_on;
+            match goes_on {
+                true => Ok(()),
+                false => Err(ReadError::file(&self.name, "was not read to its end")),
+            }
+        });
+        if stopped { Ok(()) } else { read }
     }
 
     /// Hands the rows of a row group to `each`, some at a time.

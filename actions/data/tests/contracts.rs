@@ -556,7 +556,7 @@ fn every_problem_of_a_contract_is_named_with_its_place() {
         "16:66: pattern '(' is not valid",
         "18:9: a quality rule has exactly one operator; this one has none",
         "19:9: nullValues belongs under a property, not under a schema",
-        "20:9: a quality rule of type sql is not supported",
+        "20:9: a quality rule of type sql is not supported: this program has no SQL",
         "21:9: engine 'soda' is not supported",
         "22:9: a quality rule has exactly one operator; this one has mustBe and mustNotBe",
         "22:87: 'z' is no property of this schema",
@@ -633,4 +633,18 @@ fn checks_that_cannot_fail_are_known() {
     let bounded = "logicalType: integer\nlogicalTypeOptions: { minimum: 0 }";
     assert_eq!(idle(bounded, "v,w\n,\nx,\n"), ["minimum"]);
     assert_eq!(idle(bounded, "v,w\n1,\n"), Vec::<String>::new());
+}
+
+#[test]
+fn categories_that_another_table_lacks_are_new() {
+    let rule = "      - { id: new, type: custom, engine: pawl, implementation: { rule: newCategories, table: train, column: v } }";
+    let schema = format!(
+        "  - name: t\n    properties: [{{ name: v, logicalType: string }}]\n    quality:\n{rule}\n"
+    );
+    let train = [("train", "v,w\na,\nb,\n")];
+    let report = check_with(&schema, "v,w\na,\nc,\n,\nb,\nc,\n", &train);
+    let new = only(&report, "newCategories");
+    assert_eq!((new.verdict, new.failing_rows, rows(new)), (Verdict::Fail, 2, vec![2, 5]));
+    let report = check_with(&schema, "v,w\na,\nb,\n,\n", &train);
+    assert_eq!(only(&report, "newCategories").verdict, Verdict::Pass);
 }

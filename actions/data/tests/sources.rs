@@ -240,6 +240,19 @@ fn truncated_parquet_is_refused() {
 }
 
 #[test]
+fn one_row_group_keeps_all_threads_busy_and_rows_in_order() {
+    let ids = (0..50_000).map(|row| Some(if row % 20_000 == 19_999 { row - 19_000 } else { row }));
+    let bytes =
+        parquet(ids.collect(), (0..50_000).map(|row| (row != 17_000).then_some("a")).collect());
+    let source = Source::from_bytes("d.parquet", Format::Parquet, bytes);
+    let one = check(&source, 1).expect("a report");
+    let unique: Vec<_> = one.checks[2].samples.iter().map(|s| (s.row, s.first_row)).collect();
+    assert_eq!(unique, [(20_000, Some(1_000)), (40_000, Some(21_000))]);
+    assert_eq!(one.checks[4].samples[0].row, 17_001);
+    assert_eq!((one.rows, check(&source, 4)), (50_000, Ok(one.clone())));
+}
+
+#[test]
 fn ten_thousand_columns_are_read() {
     let names: Vec<String> = (0..10_000).map(|index| format!("c{index}")).collect();
     let row = vec!["1"; 10_000].join(",");

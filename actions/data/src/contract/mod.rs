@@ -134,6 +134,11 @@ pub(crate) enum Test {
         table: String,
         columns: Vec<String>,
     },
+    /// Rows whose value the other table does not have in its column of this property: categories that a model never saw.
+    NewCategories {
+        table: String,
+        column: String,
+    },
     /// Rows whose features (all other columns when empty) stand with both labels.
     ConflictingLabels {
         label: LabelRule,
@@ -156,6 +161,7 @@ impl Test {
             Self::DuplicateValues(_) => "duplicateValues",
             Self::RowCount => "rowCount",
             Self::TrainTestOverlap { .. } => "trainTestOverlap",
+            Self::NewCategories { .. } => "newCategories",
             Self::ConflictingLabels { .. } => "conflictingLabels",
             Self::ClassBalance { .. } => "classBalance",
         }

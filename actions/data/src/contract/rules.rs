@@ -39,7 +39,7 @@ const DIMENSIONS: [&str; 7] = [
     "uniqueness",
 ];
 const METRICS: &str = "nullValues, missingValues, invalidValues, duplicateValues, rowCount";
-const OUR_RULES: &str = "trainTestOverlap, conflictingLabels, classBalance";
+const OUR_RULES: &str = "trainTestOverlap, newCategories, conflictingLabels, classBalance";
 
 /// A rule under a property. `kind` is the property's, for the values that the rule names.
 pub(super) fn at_property(reader: &mut Reader, node: &Node, kind: &Kind) -> Option<Rule> {
@@ -85,7 +85,7 @@ fn rule(reader: &mut Reader, node: &Node, place: &Place<'_>) -> Option<Rule> {
         "sql" => {
             reader.at(
                 node,
-                "a quality rule of type sql is not supported; write it as a library metric",
+                "a quality rule of type sql is not supported: this program has no SQL; write it as a library metric",
             );
             None
         }
@@ -146,8 +146,14 @@ fn operator(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Op
     }
     let [(entry, comparison)] = found[..] else {
         let zero = Operator { comparison: Comparison::Be, limits: vec![Value::Int(0)] };
-        let ours =
-            matches!(test, Some(Test::TrainTestOverlap { .. } | Test::ConflictingLabels { .. }));
+        let ours = matches!(
+            test,
+            Some(
+                Test::TrainTestOverlap { .. }
+                    | Test::NewCategories { .. }
+                    | Test::ConflictingLabels { .. }
+            )
+        );
         if found.is_empty() && ours {
             return Some(zero);
         }
@@ -399,11 +405,12 @@ fn custom(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Option
 }
 
 fn ours(reader: &mut Reader, node: &Node, known: &[String]) -> Option<Test> {
-    let keys = ["rule", "table", "columns", "label", "features"];
+    let keys = ["rule", "table", "columns", "column", "label", "features"];
     let fields = reader.fields(node, "an implementation of engine pawl", &keys)?;
     let rule = reader.required_text(&fields, "rule", "an implementation of engine pawl")?;
     let allowed: &[&str] = match rule {
         "trainTestOverlap" => &["table", "columns"],
+        "newCategories" => &["table", "column"],
         "conflictingLabels" => &["label", "features"],
         "classBalance" => &["label"],
         _ => {
@@ -427,6 +434,14 @@ fn ours(reader: &mut Reader, node: &Node, known: &[String]) -> Option<Test> {
                 reader.required_text(&fields, "table", "the rule trainTestOverlap")?.to_owned();
             let names = reader.names(&fields, "columns");
             Some(Test::TrainTestOverlap { table, columns: known_names(reader, names, known) })
+        }
+        "newCategories" => {
+            let table =
+                reader.required_text(&fields, "table", "the rule newCategories")?.to_owned();
+            reader.required_text(&fields, "column", "the rule newCategories")?;
+            let names = reader.names(&fields, "column");
+            let column = known_names(reader, names, known).into_iter().next()?;
+            Some(Test::NewCategories { table, column })
         }
         "conflictingLabels" => {
             let label = label(reader, &fields, rule, known)?;

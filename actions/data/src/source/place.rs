@@ -61,7 +61,9 @@ impl PartRows {
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().map(|(part, rows)| (*part, *rows)));
+        for (part, rows) in &other.0 {
+            *self.0.entry(*part).or_default() += rows;
+        }
     }
 
     pub(crate) fn total(&self) -> u64 {

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use arrow_array::RecordBatch;
+
 use super::blocks::{Block, Blocks};
 use super::place::{self, Part, PartRows};
 use super::{Source, SourceFile};
@@ -62,11 +64,26 @@ enum Raw {
         file: Arc<ParquetFile>,
         group: usize,
     },
+    /// Some rows of a row group that are decoded already, behind others of it.
+    Batch {
+        file: Arc<ParquetFile>,
+        batch: RecordBatch,
+        before: usize,
+    },
 }
 
 struct Task {
     part: Part,
     raw: Raw,
+}
+
+impl Task {
+    fn before(&self) -> usize {
+        match self.raw {
+            Raw::Batch { before, .. } => before,
+            Raw::Block { .. } | Raw::Group { .. } => 0,
+        }
+    }
 }
 
 /// An error and the part it is in; of several the first one counts.
@@ -105,19 +122,17 @@ impl Scan<'_> {
         let work = || {
             let (mut state, mut rows) = (make(), PartRows::default());
             while let Some(task) = next_task(&receiver) {
-                let part = task.part;
-                let mut before = 0;
+                let (part, before) = (task.part, task.before());
+                let mut read = 0;
                 let each = |table: &Table| {
-                    visit(&mut state, part, before, table).map_err(ScanError::Visit)?;
-                    before += table.rows();
+                    visit(&mut state, part, before + read, table).map_err(ScanError::Visit)?;
+                    read += table.rows();
                     Ok(())
                 };
-                match self.read(task, each) {
-                    Ok(()) => rows.add(part, before),
-                    Err(error) => {
-                        rows.add(part, before);
-                        shared.fail(part, error);
-                    }
+                let result = self.read(task, each);
+                rows.add(part, read);
+                if let Err(error) = result {
+                    shared.fail(part, error);
                 }
             }
             (state, rows)
@@ -145,7 +160,9 @@ impl Scan<'_> {
         for (index, file) in self.source.files().iter().enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
             let mut last = Part { file: index, number: 0 };
-            let cut = cut_file(file, &self.wanted, |number, raw| {
+            // Shards divide whole row groups, so that each decodes its own alone.
+            let lanes = if self.shard.1 == 1 { self.threads } else { 1 };
+            let cut = cut_file(file, &self.wanted, lanes, |number, raw| {
                 last = Part { file: index, number };
                 let ours = count % self.shard.1 == self.shard.0;
                 count += 1;
@@ -170,6 +187,7 @@ impl Scan<'_> {
         let file = &self.source.files()[task.part.file as usize];
         match task.raw {
             Raw::Group { file, group } => file.read_group(group, each),
+            Raw::Batch { file, batch, .. } => each(&file.table(&batch)),
             Raw::Block { block, names } => {
                 let table = text_table(file, block, names).map_err(ScanError::Read)?;
                 each(&table)
@@ -212,24 +230,50 @@ fn text_table(
     }
 }
 
+/// Cuts a Parquet file into its row groups. With fewer of them than threads they are decoded here and cut into batches, so that
+/// one row group keeps all threads busy.
+fn cut_parquet(
+    file: &SourceFile,
+    wanted: &Wanted,
+    lanes: usize,
+    mut give: impl FnMut(u32, Raw) -> bool,
+) -> Result<(), (u32, ReadError)> {
+    let content = file.origin.content(&file.name).map_err(|error| (0, error))?;
+    let opened = ParquetFile::open(&file.name, content, wanted).map_err(|error| (0, error))?;
+    let opened = Arc::new(opened);
+    let groups = opened.groups();
+    for group in 0..groups.max(1) {
+        let number = u32::try_from(group).unwrap_or(u32::MAX);
+        if groups == 0 || groups >= lanes || opened.says_empty() {
+            // A file without rows still has columns.
+            if !give(number, Raw::Group { file: opened.clone(), group }) {
+                break;
+            }
+            continue;
+        }
+        let mut goes_on = true;
+        let batches = |batch: &RecordBatch, before: usize| {
+            let batch = batch.clone();
+            goes_on = give(number, Raw::Batch { file: opened.clone(), batch, before });
+            goes_on
+        };
+        opened.each_batch(group, batches).map_err(|error| (number, error))?;
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Cuts one file into parts and hands them to `give` until it says stop. An error comes with the number of the part.
 fn cut_file(
     file: &SourceFile,
     wanted: &Wanted,
+    lanes: usize,
     mut give: impl FnMut(u32, Raw) -> bool,
 ) -> Result<(), (u32, ReadError)> {
     if file.format == Format::Parquet {
-        let content = file.origin.content(&file.name).map_err(|error| (0, error))?;
-        let opened = ParquetFile::open(&file.name, content, wanted).map_err(|error| (0, error))?;
-        let opened = Arc::new(opened);
-        // A file without row groups still has columns.
-        for group in 0..opened.groups().max(1) {
-            let number = u32::try_from(group).unwrap_or(u32::MAX);
-            if !give(number, Raw::Group { file: opened.clone(), group }) {
-                break;
-            }
-        }
-        return Ok(());
+        return cut_parquet(file, wanted, lanes, give);
     }
     let reader = file.origin.open(&file.name).map_err(|error| (0, error))?;
     let mut blocks = Blocks::new(&file.name, file.format, reader);

@@ -331,15 +331,19 @@ impl<'c> Planner<'c> {
                 draft.needs = vec![self.plan.labels[label].column];
                 draft.answer = Answer::Balance(label);
             }
+            Test::NewCategories { table, column } => {
+                let key = self.indexes(std::slice::from_ref(column));
+                let source = self.given(table, &[], &draft.id)?;
+                let columns = self.same_columns(&key);
+                (draft.shown, draft.needs) = (key.clone(), key.clone());
+                let question = Question::Unknown(Other::Source { source, columns });
+                draft.answer = self.key(&draft.id, key, false, question);
+            }
             Test::TrainTestOverlap { table, columns } => {
                 draft.shown = self.indexes(columns);
                 let key = or_every(draft.shown.clone(), None);
                 let source = self.given(table, &[], &draft.id)?;
-                let column = |index: &usize| {
-                    let property = &schema.properties[*index];
-                    (property.column.clone(), property.kind.clone())
-                };
-                let columns = key.iter().map(column).collect();
+                let columns = self.same_columns(&key);
                 draft.needs.clone_from(&key);
                 let question = Question::Shared(Other::Source { source, columns });
                 draft.answer = self.key(&draft.id, key, true, question);
@@ -348,6 +352,15 @@ impl<'c> Planner<'c> {
         }
         self.plan.checks.push(draft);
         Ok(())
+    }
+
+    /// The columns of these properties in another table of the same kind.
+    fn same_columns(&self, indexes: &[usize]) -> Vec<(String, Kind)> {
+        let column = |index: &usize| {
+            let property = &self.plan.schema.properties[*index];
+            (property.column.clone(), property.kind.clone())
+        };
+        indexes.iter().map(column).collect()
     }
 
     /// A rule about a property as a rule about its column.
