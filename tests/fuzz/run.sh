@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 
 seconds=${1:-20}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- workflow plan action expression contract csv jsonl parquet predictions model commands env_file matcher options lock archive
+[ $# -gt 0 ] || set -- workflow plan action expression contract csv jsonl parquet predictions model commands env_file matcher options lock archive pointer dvc_lock
 
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/pawl/fuzz}
 export CARGO_TARGET_DIR
@@ -28,7 +28,7 @@ export RUSTC_BOOTSTRAP RUSTFLAGS
 host=$(rustc -vV | sed -n 's/^host: //p')
 features=--no-default-features
 for target in "$@"; do
-    case $target in contract | csv | jsonl | parquet | predictions | model) features= ;; esac
+    case $target in contract | csv | jsonl | parquet | predictions | model | pointer | dvc_lock) features= ;; esac
 done
 # shellcheck disable=SC2086 # no word or one
 cargo build --quiet --release --target "$host" --bins $features

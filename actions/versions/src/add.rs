@@ -258,7 +258,10 @@ fn store_part(
         }
         Standing::Folder => {
             let files = walk(root, &plan.path, &plan.rules)?;
-            store_files(cache, &place, &files, &Listing::default(), progress)?
+            let part = store_files(cache, &place, &files, &Listing::default(), progress)?;
+            // DVC keeps the part as a folder of its own, too.
+            keep_listing(cache, &part.0, None)?;
+            part
         }
     };
     for (path, id) in new.files {

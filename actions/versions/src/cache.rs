@@ -61,6 +61,11 @@ impl Cache {
         }
     }
 
+    /// The folder of all objects.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where an object is, or would be.
     pub(crate) fn path(&self, id: &ObjectId) -> PathBuf {
         self.folder.join(id.key())

@@ -1,7 +1,7 @@
 //! `pawl data checkout`: the workspace becomes what the pointers say.
 
 use crate::VersionError;
-use crate::cache::Cache;
+use crate::cache::{Cache, Health};
 use crate::digest::Folding;
 use crate::object::ObjectId;
 use crate::parallel;
@@ -57,30 +57,49 @@ pub fn checkout(
     let chosen = chosen(repository, targets)?;
     let cached: Vec<_> = chosen.into_iter().filter(|tracked| tracked.out.cached).collect();
     let cache = repository.cache();
-    let changes = put(repository, &cache, &cached, force, progress)?;
+    let how = How { force, is_verified: false };
+    let changes = put(repository, &cache, &cached, how, progress)?;
     drop(held);
     Ok(changes)
 }
 
-/// The same for outputs that are chosen already, by whoever holds the repository.
+/// The same for outputs that are chosen already, by whoever holds the repository. Objects that come into place are read and
+/// compared before, unless `is_verified`.
 pub(crate) fn put(
     repository: &Repository,
     cache: &Cache,
     outs: &[Tracked],
-    force: bool,
+    how: How,
     progress: &Progress,
 ) -> Result<Changes, VersionError> {
     let rules = repository.rules()?;
     let mut plan = Plan::default();
     for tracked in outs {
-        add_out(&mut plan, repository.root(), &rules, cache, tracked, force, progress)?;
+        add_out(&mut plan, repository.root(), &rules, cache, tracked, how.force, progress)?;
     }
-    let missing = plan.place.iter().find(|wanted| !cache.has(&wanted.id));
-    if let Some(wanted) = missing {
-        let reason = format!("its object {} is not in the cache", wanted.id);
-        return Err(VersionError::input(&wanted.path, reason, "run `pawl data pull`"));
-    }
+    parallel::map(&plan.place, |wanted| {
+        let health = match cache.has(&wanted.id) {
+            true if how.is_verified => Health::Whole,
+            true => cache.verify(&wanted.id)?,
+            false => Health::Missing,
+        };
+        let reason = match health {
+            Health::Whole => return Ok(()),
+            Health::Missing => format!("its object {} is not in the cache", wanted.id),
+            Health::Damaged(reason) => format!("its object in the cache is damaged: {reason}"),
+        };
+        Err(VersionError::input(&wanted.path, reason, "run `pawl data pull`"))
+    })?;
     carry_out(repository.root(), cache, plan)
+}
+
+/// How files are put in place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    /// Files whose content is nowhere else may go.
+    pub(crate) force: bool,
+    /// All objects were read and compared a moment ago.
+    pub(crate) is_verified: bool,
 }
 
 fn add_out(

@@ -1,6 +1,7 @@
 //! What is asked of git, by its own program.
 
 use crate::VersionError;
+use crate::path::fault_below;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -75,4 +76,73 @@ pub(crate) fn is_ignored_as_file(folder: &Path, path: &str) -> bool {
     }
     !pattern.ends_with('/')
         || path.rsplit_once('/').is_some_and(|(above, _)| is_ignored(folder, above))
+}
+
+/// The commit that `rev` means.
+pub(crate) fn commit(folder: &Path, rev: &str) -> Result<String, VersionError> {
+    let full = format!("{rev}^{{commit}}");
+    let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", &full];
+    ask(folder, &arguments).ok_or_else(|| {
+        VersionError::input(rev, "is no commit, branch or tag here", "`git log` shows the commits")
+    })
+}
+
+/// True when there is a commit at all.
+pub(crate) fn has_head(folder: &Path) -> bool {
+    ask(folder, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_some()
+}
+
+/// Pointers and locks of a commit below `folder`: object of git and path.
+pub(crate) fn pointers_of(
+    folder: &Path,
+    commit: &str,
+) -> Result<Vec<(String, String)>, VersionError> {
+    let listed = ask(folder, &["ls-tree", "-r", "-z", commit]).ok_or_else(|| {
+        VersionError::environment(commit, "git cannot list the commit", "run `git fsck`")
+    })?;
+    // `100644 blob OBJECT<tab>PATH`; links and submodules are no blobs of this kind.
+    let entries = listed.split('\0').filter_map(|entry| entry.split_once('\t'));
+    let files = entries.filter(|(facts, _)| facts.starts_with("100"));
+    let files = files.filter_map(|(facts, path)| Some((facts.split(' ').nth(2)?, path)));
+    let is_ours =
+        |path: &str| path.ends_with(".dvc") || path == "dvc.lock" || path.ends_with("/dvc.lock");
+    let ours = files.filter(|(_, path)| is_ours(path) && fault_below(path).is_none());
+    Ok(ours.map(|(object, path)| (object.to_owned(), path.to_owned())).collect())
+}
+
+/// The text of an object of git.
+pub(crate) fn text_of(folder: &Path, object: &str) -> Option<String> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["cat-file", "blob", object])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok()).flatten()
+}
+
+/// Every commit that a branch, a tag, a stash or another reference still leads to.
+pub(crate) fn all_commits(folder: &Path) -> Result<Vec<String>, VersionError> {
+    if !has_head(folder) {
+        return Ok(Vec::new());
+    }
+    let listed = ask(folder, &["rev-list", "--all", "HEAD"]).ok_or_else(|| {
+        VersionError::environment(folder.display(), "git cannot list commits", "run `git fsck`")
+    })?;
+    Ok(listed.lines().map(str::to_owned).collect())
+}
+
+/// Commits that changed pointers, newest first: commit, author, time (RFC 3339), subject.
+pub(crate) fn history(folder: &Path, limit: u32, pathspecs: &[String]) -> Vec<[String; 4]> {
+    let limit = format!("-n{limit}");
+    let mut arguments = vec!["log", &limit, "-z", "--format=%H%x1f%an%x1f%aI%x1f%s", "--"];
+    arguments.extend(pathspecs.iter().map(String::as_str));
+    let listed = ask(folder, &arguments).unwrap_or_default();
+    let commits = listed.split('\0').filter_map(|line| {
+        let mut parts = line.splitn(4, '\u{1f}').map(str::to_owned);
+        Some([parts.next()?, parts.next()?, parts.next()?, parts.next()?])
+    });
+    commits.collect()
 }

@@ -3,11 +3,11 @@
 use crate::VersionError;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::diff::outs_of;
 use crate::document;
 use crate::git;
-use crate::lock;
 use crate::path::{fault_below, is_absence, normal};
-use crate::pointer::{self, Out};
+use crate::pointer::Out;
 use crate::tree::Rules;
 use rustix::fs::{FlockOperation, flock};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +44,6 @@ impl fmt::Debug for Surroundings {
 pub struct Repository {
     pub(crate) root: PathBuf,
     pub(crate) config: Config,
-    #[expect(dead_code, reason = "remotes beyond folders come next")]
     pub(crate) surroundings: Surroundings,
     /// The folder that relative paths of the caller mean, absolute.
     folder: PathBuf,
@@ -97,6 +96,12 @@ impl Repository {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder of the cache, which is laid out as a remote is.
+    #[must_use]
+    pub fn cache_folder(&self) -> PathBuf {
+        self.cache().folder().to_owned()
     }
 
     /// The path below the root that a path of the caller's means.
@@ -154,26 +159,10 @@ impl Repository {
         let mut all = Vec::new();
         for file in self.files()? {
             let text = document::read_text(&self.root, &file)?;
-            if file.ends_with(".dvc") {
-                let outs = pointer::parse(&text, &file)?;
-                all.extend(outs.into_iter().map(|out| Tracked {
-                    file: file.clone(),
-                    stage: None,
-                    out,
-                }));
-                continue;
-            }
             let yaml = file.replace("dvc.lock", "dvc.yaml");
-            let pipeline = match self.root.join(&yaml).is_file() {
-                true => Some(document::read_text(&self.root, &yaml)?),
-                false => None,
-            };
-            let outs = lock::parse(&text, &file, pipeline.as_deref())?;
-            all.extend(outs.into_iter().map(|(stage, out)| Tracked {
-                file: file.clone(),
-                stage: Some(stage),
-                out,
-            }));
+            let has_pipeline = !file.ends_with(".dvc") && self.root.join(&yaml).is_file();
+            let pipeline = has_pipeline.then(|| document::read_text(&self.root, &yaml));
+            all.extend(outs_of(&text, &file, pipeline.transpose()?.as_deref())?);
         }
         in_order(all)
     }

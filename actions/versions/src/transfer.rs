@@ -2,7 +2,7 @@
 
 use crate::VersionError;
 use crate::cache::{Cache, Health};
-use crate::checkout::{self, Changes};
+use crate::checkout::{self, Changes, How};
 use crate::object::ObjectId;
 use crate::parallel;
 use crate::progress::Progress;
@@ -88,7 +88,8 @@ pub async fn pull(
     }
     cache.write_index()?;
     let outs: Vec<_> = groups.into_values().flatten().collect();
-    let changes = checkout::put(repository, &cache, &outs, force, progress)?;
+    let how = How { force, is_verified: true };
+    let changes = checkout::put(repository, &cache, &outs, how, progress)?;
     drop(held);
     Ok(Pulled { fetched, changes })
 }

@@ -17,6 +17,7 @@ mod containers;
 mod corpus;
 mod data_references;
 mod data_validation;
+mod data_versions;
 mod decided;
 mod environments;
 mod evaluating;

@@ -1,8 +1,8 @@
 //! A remote that is a folder of this machine, or of a mounted one.
 
-use super::{refuse_damage, unfit};
+use super::{DAMAGED, damaged, unfit};
 use crate::VersionError;
-use crate::cache::{Cache, persist};
+use crate::cache::{Cache, Health, persist};
 use crate::digest::copy_seeing;
 use crate::object::ObjectId;
 use crate::parallel;
@@ -61,7 +61,10 @@ impl Folder {
             };
             let mut scrap = cache.scrap()?;
             let bytes = io::copy(&mut from, scrap.as_file_mut()).map_err(fault)?;
-            refuse_damage(&place.display().to_string(), cache.adopt(scrap, id)?)?;
+            if let Health::Damaged(reason) = cache.adopt(scrap, id)? {
+                let place = place.display();
+                return Err(VersionError::environment(place, damaged(&reason), DAMAGED));
+            }
             progress.pass(bytes);
             progress.finish_file();
             Ok(true)
@@ -90,8 +93,8 @@ impl Folder {
             let seen = copy_seeing(&mut from, scrap.as_file_mut(), size, id.folding, &told);
             let seen = seen.map_err(fault)?;
             if seen.md5 != id.md5() {
-                let reason = format!("the object is damaged: its bytes have the md5 {}", seen.md5);
-                return Err(unfit(cache, id, &reason));
+                let reason = format!("its bytes have the md5 {}", seen.md5);
+                return Err(unfit(cache, id, &damaged(&reason)));
             }
             persist(scrap, &place, 0o444)?;
             progress.finish_file();

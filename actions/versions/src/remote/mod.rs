@@ -1,13 +1,18 @@
 //! Where objects are shared: a folder, an HTTP server or a bucket, all with the layout of the cache.
 
+mod bucket;
 mod folder;
+mod http;
 
 use crate::VersionError;
 use crate::cache::{Cache, Health};
 use crate::object::ObjectId;
+use crate::parallel;
 use crate::progress::Progress;
 use crate::repository::Repository;
+use bucket::Bucket;
 use folder::Folder;
+use http::Http;
 use std::path::PathBuf;
 
 /// What to do when a remote has other bytes than it should.
@@ -23,6 +28,8 @@ pub(crate) struct Remote {
 
 enum Kind {
     Folder(Folder),
+    Http(Http),
+    Bucket(Bucket),
 }
 
 impl Remote {
@@ -54,6 +61,15 @@ impl Remote {
         let kind = match url.split_once("://") {
             None => Kind::Folder(Folder::new(PathBuf::from(url))),
             Some(("file", path)) => Kind::Folder(Folder::new(PathBuf::from(path))),
+            Some(("http" | "https", _)) => {
+                let http = Http::new(&name, url, settings);
+                Kind::Http(http.map_err(|(reason, hint)| refuse(&reason, &hint))?)
+            }
+            Some((scheme @ ("s3" | "gs" | "azure"), rest)) => {
+                let around = &repository.surroundings;
+                let bucket = Bucket::new(&name, scheme, rest, settings, around);
+                Kind::Bucket(bucket.map_err(|(reason, hint)| refuse(&reason, &hint))?)
+            }
             Some((scheme, _)) => {
                 let reason = format!("lies at {scheme}://, which Pawl does not speak");
                 return Err(refuse(&reason, "use a folder, http(s), s3, gs or azure"));
@@ -66,6 +82,8 @@ impl Remote {
     pub(crate) async fn missing(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>, VersionError> {
         match &self.kind {
             Kind::Folder(folder) => folder.missing(ids),
+            Kind::Http(http) => http.missing(ids).await,
+            Kind::Bucket(bucket) => bucket.missing(ids).await,
         }
     }
 
@@ -78,6 +96,8 @@ impl Remote {
     ) -> Result<Vec<ObjectId>, VersionError> {
         match &self.kind {
             Kind::Folder(folder) => folder.fetch(ids, cache, progress),
+            Kind::Http(http) => http.fetch(ids, cache, progress).await,
+            Kind::Bucket(bucket) => bucket.fetch(ids, cache, progress).await,
         }
     }
 
@@ -89,20 +109,33 @@ impl Remote {
         progress: &Progress,
     ) -> Result<(), VersionError> {
         match &self.kind {
+            // Verifies while it copies.
             Kind::Folder(folder) => folder.send(ids, cache, progress),
+            Kind::Http(http) => {
+                verify(ids, cache)?;
+                http.send(ids, cache, progress).await
+            }
+            Kind::Bucket(bucket) => {
+                verify(ids, cache)?;
+                bucket.send(ids, cache, progress).await
+            }
         }
     }
 }
 
-/// The refusal of an object that came with other bytes.
-fn refuse_damage(place: &str, health: Health) -> Result<(), VersionError> {
-    match health {
-        Health::Damaged(reason) => {
-            let reason = format!("the object is damaged: {reason}");
-            Err(VersionError::environment(place, reason, DAMAGED))
-        }
-        Health::Whole | Health::Missing => Ok(()),
-    }
+/// Refuses to send what the cache has not whole.
+fn verify(ids: &[ObjectId], cache: &Cache) -> Result<(), VersionError> {
+    let verified = parallel::map(ids, |id| match cache.verify(id)? {
+        Health::Whole => Ok(()),
+        Health::Missing => Err(unfit(cache, id, "the object is not in the cache")),
+        Health::Damaged(reason) => Err(unfit(cache, id, &damaged(&reason))),
+    });
+    verified.map(drop)
+}
+
+/// What is said of an object with other bytes than its name says.
+fn damaged(reason: &str) -> String {
+    format!("the object is damaged: {reason}")
 }
 
 /// The refusal to send an object that the cache has with other bytes, or not at all.

@@ -1,6 +1,6 @@
 //! `pawl data diff`
 
-use super::table;
+use super::{history, table};
 use crate::error::CommandError;
 use crate::output::escape::harmless;
 use crate::output::print;
@@ -13,23 +13,39 @@ use std::path::{Path, PathBuf};
 /// `pawl data diff`
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// A contract, or the JSON of `pawl data profile --json`
-    old: PathBuf,
-    /// Another one of the same kind
-    new: PathBuf,
+    /// A commit, branch or tag, a contract, or the JSON of `pawl data profile --json` [default: HEAD]
+    old: Option<PathBuf>,
+    /// Another one of the same kind [default, beside a commit: the files in place]
+    new: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Prints every difference. A contract that was loosened anywhere fails the command.
+/// Prints every difference. A contract that was loosened anywhere fails the command; versions that differ do not.
 pub(super) fn run(args: &DiffArgs) -> Result<(), CommandError> {
-    let is_profile = |path: &Path| path.extension().is_some_and(|ending| ending == "json");
-    let changes = match (is_profile(&args.old), is_profile(&args.new)) {
-        (true, true) => diff_profiles(&profile(&args.old)?, &profile(&args.new)?),
-        (false, false) => {
-            diff_contracts(&table::contract(&args.old)?, &table::contract(&args.new)?)
+    match (&args.old, &args.new) {
+        (Some(old), Some(new)) if is_document(old) || is_document(new) => {
+            documents(old, new, args.json)
         }
+        (old, new) => {
+            let text =
+                |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+            history::diff(text(old).as_deref(), text(new).as_deref(), args.json)
+        }
+    }
+}
+
+/// Contracts and profiles are known by the ending of their names; what has none of these is a commit.
+fn is_document(path: &Path) -> bool {
+    ["yaml", "yml", "json"].iter().any(|ending| path.extension().is_some_and(|own| own == *ending))
+}
+
+fn documents(old: &Path, new: &Path, is_json: bool) -> Result<(), CommandError> {
+    let is_profile = |path: &Path| path.extension().is_some_and(|ending| ending == "json");
+    let changes = match (is_profile(old), is_profile(new)) {
+        (true, true) => diff_profiles(&profile(old)?, &profile(new)?),
+        (false, false) => diff_contracts(&table::contract(old)?, &table::contract(new)?),
         _ => {
             return Err(CommandError::input(
                 "a contract and a profile cannot be compared",
@@ -38,7 +54,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<(), CommandError> {
         }
     };
     let loosened = changes.iter().filter(|change| change.effect == Effect::Loosened).count();
-    match args.json {
+    match is_json {
         true => print(&json!({ "loosened": loosened, "changes": changes }).to_string())?,
         false => print(text(&changes, loosened).trim_end())?,
     }

@@ -3,12 +3,15 @@
 mod add;
 mod bar;
 mod diff;
+mod gc;
+mod history;
 mod infer;
 mod init;
 mod profile;
 mod pull;
 mod push;
 mod reference;
+mod serve;
 mod status;
 mod table;
 mod validate;
@@ -39,8 +42,14 @@ pub(crate) enum DataCommand {
     Infer(infer::InferArgs),
     /// Say what each column of a table holds
     Profile(profile::ProfileArgs),
-    /// Compare two contracts or two profiles, and say what was loosened
+    /// Compare versions of two commits, or of one and the files in place; or two contracts or profiles, and say what was loosened
     Diff(diff::DiffArgs),
+    /// List the commits that changed versions
+    Log(history::LogArgs),
+    /// Remove objects that nothing refers to from the cache
+    Gc(gc::GcArgs),
+    /// Be a remote: DVC and Pawl read objects over HTTP, and write them with a token
+    Serve(serve::ServeArgs),
 }
 
 impl DataCommand {
@@ -57,6 +66,9 @@ impl DataCommand {
             Self::Infer(args) => args.json,
             Self::Profile(args) => args.json,
             Self::Diff(args) => args.json,
+            Self::Log(args) => args.json,
+            Self::Gc(args) => args.json,
+            Self::Serve(args) => args.json,
         }
     }
 }
@@ -74,6 +86,9 @@ pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
         DataCommand::Infer(args) => infer::run(args),
         DataCommand::Profile(args) => profile::run(args),
         DataCommand::Diff(args) => diff::run(args),
+        DataCommand::Log(args) => history::log(args),
+        DataCommand::Gc(args) => gc::run(args),
+        DataCommand::Serve(args) => serve::run(args).await,
     }
 }
 

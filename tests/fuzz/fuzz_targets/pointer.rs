@@ -1,0 +1,10 @@
+//! `.dvc` files, which come with a commit of anybody: no output leads out of the repository.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let Ok(paths) = pawl_versions::paths_of(text, "a/b.dvc") else { return };
+    assert!(paths.iter().all(|path| !path.starts_with('/')));
+    assert!(paths.iter().all(|path| path.split('/').all(|part| part != ".." && part != ".git")));
+});
