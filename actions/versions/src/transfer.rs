@@ -197,7 +197,7 @@ fn expect(cache: &Cache, ids: &[ObjectId], progress: &Progress) {
 }
 
 /// Verifies what the cache has of the objects and fetches the rest. A damaged object is fetched anew.
-async fn bring(
+pub(crate) async fn bring(
     repository: &Repository,
     cache: &Cache,
     remote: Option<&str>,

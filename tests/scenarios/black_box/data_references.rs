@@ -1,9 +1,11 @@
-//! Data that lies on a web server.
+//! Data that is not where a path leads: on a web server, or a version of another time.
 
 use pawl_tests::pawl::{Outcome, Pawl};
 use pawl_tests::project::Project;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 
 const CONTRACT: &str = "\
 apiVersion: v3.1.0
@@ -70,4 +72,48 @@ fn what_is_not_there_is_the_users_fault_and_what_does_not_answer_is_not() {
     let outcome = validate(&format!("http://{address}/data.csv"));
     outcome.code(3);
     assert!(outcome.stderr().contains("cannot be fetched"), "{}", outcome.stderr());
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output();
+    let output = output.expect("git is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Two commits of `data/rows.csv`, a version each: first with two rows, then with three.
+fn two_versions() -> Project {
+    let project = Project::new().file("c.odcs.yaml", CONTRACT);
+    let folder = project.folder();
+    git(folder, &["init", "--quiet", "--initial-branch=main"]);
+    Pawl::new(&project).args(["data", "init"]).run().code(0);
+    for rows in ["n\n1\n2\n", "n\n1\n2\n3\n"] {
+        std::fs::create_dir_all(folder.join("data")).expect("a folder");
+        std::fs::write(folder.join("data/rows.csv"), rows).expect("a file");
+        Pawl::new(&project).args(["data", "add", "data"]).run().code(0);
+        git(folder, &["add", "--all"]);
+        let who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+        git(folder, &[&who[..], &["commit", "--quiet", "--message", "rows"]].concat());
+    }
+    project
+}
+
+#[test]
+fn a_version_of_another_commit_is_read_though_the_workspace_has_another_one() {
+    let project = two_versions();
+    let rows = |reference: &str| {
+        let arguments = ["data", "validate", reference, "--contract", "c.odcs.yaml", "--json"];
+        Pawl::new(&project).args(arguments).run().code(0).json()["rows"].clone()
+    };
+    assert_eq!(rows("dvc:data/rows.csv@HEAD~1"), 2);
+    assert_eq!(rows("dvc:data/rows.csv"), 3);
+    // Neither a change nor the loss of the file in place touches the version.
+    std::fs::remove_dir_all(project.folder().join("data")).expect("it is there");
+    assert_eq!(rows("dvc:data/rows.csv@HEAD"), 3);
+    let fault = |reference: &str| {
+        let arguments = ["data", "validate", reference, "--contract", "c.odcs.yaml", "--json"];
+        Pawl::new(&project).args(arguments).run().code(2).stderr().to_owned()
+    };
+    assert!(fault("dvc:data/rows.csv@nowhere").contains("nowhere"));
+    assert!(fault("dvc:data/other.csv").contains("data/other.csv: has no version"));
+    assert!(fault("dvc:data").contains("data: is a folder"));
 }
