@@ -23,6 +23,8 @@ pub mod checkout;
 pub mod deploy;
 #[path = "../download/mod.rs"]
 pub mod download;
+#[path = "../drift/mod.rs"]
+pub mod drift;
 #[path = "../evaluate/mod.rs"]
 pub mod evaluate;
 #[path = "../gate/mod.rs"]

@@ -25,6 +25,7 @@ impl Builtin {
 static BUILTINS: &[Builtin] = &[
     Builtin::Runner(&crate::checkout::Checkout),
     Builtin::Job(&crate::validate::Validate),
+    Builtin::Job(&crate::drift::Drift),
     Builtin::Job(&crate::split::Split),
     Builtin::Job(&crate::train::Train),
     Builtin::Runner(&crate::baseline::Baseline),

@@ -19,6 +19,7 @@ mod json;
 mod key_log;
 mod keys;
 mod label;
+pub mod pandas;
 mod parquet;
 mod pattern;
 mod predictions;

@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod calibration;
 pub mod cross_validation;
 pub mod descriptive;
+pub mod drift;
 pub mod gate;
 #[cfg(test)]
 mod golden;

@@ -19,6 +19,7 @@ mod data_references;
 mod data_validation;
 mod data_versions;
 mod decided;
+mod drift;
 mod environments;
 mod evaluating;
 mod events;

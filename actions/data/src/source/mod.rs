@@ -19,7 +19,7 @@ use bytes::Bytes;
 use crate::table::{Format, ReadError};
 use content::Origin;
 
-pub(crate) use content::Content;
+pub(crate) use content::{Content, unreadable};
 pub(crate) use place::{MAX_PART_ROWS, Part, PartRows, Position};
 pub(crate) use scan::{Scan, ScanError, Wanted};
 

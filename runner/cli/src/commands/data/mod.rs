@@ -3,6 +3,7 @@
 mod add;
 mod bar;
 mod diff;
+mod drift;
 mod gc;
 mod history;
 mod infer;
@@ -50,6 +51,8 @@ pub(crate) enum DataCommand {
     Gc(gc::GcArgs),
     /// Be a remote: DVC and Pawl read objects over HTTP, and write them with a token
     Serve(serve::ServeArgs),
+    /// Say whether data has drifted away from a reference, column by column
+    Drift(drift::DriftArgs),
 }
 
 impl DataCommand {
@@ -69,6 +72,7 @@ impl DataCommand {
             Self::Log(args) => args.json,
             Self::Gc(args) => args.json,
             Self::Serve(args) => args.json,
+            Self::Drift(args) => args.json,
         }
     }
 }
@@ -89,6 +93,7 @@ pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
         DataCommand::Log(args) => history::log(args),
         DataCommand::Gc(args) => gc::run(args),
         DataCommand::Serve(args) => serve::run(args).await,
+        DataCommand::Drift(args) => drift::run(args),
     }
 }
 

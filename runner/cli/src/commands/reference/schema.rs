@@ -23,6 +23,7 @@ pub(super) const ALL: &[Named] = &[
     ("plan", plan),
     ("diagnostics", diagnostics),
     ("validation-report", validation_report),
+    ("drift-report", drift_report),
     ("gate-report", gate_report),
     ("model", model),
 ];
@@ -456,6 +457,30 @@ fn validation_report() -> Value {
     );
     let whole = object(json!({ "verdict": verdict, "rows": count(), "checks": list(check) }));
     titled("Validation report", "The report of `pawl/validate`.", whole)
+}
+
+fn drift_report() -> Value {
+    let uncertainty = json!({
+        "interval": { "type": ["array", "null"], "items": { "type": "number" } },
+        "n": object(json!({ "reference": count(), "current": count() })),
+        "p_value": number_or_null(),
+        "status": { "enum": ["drifted", "same", "insufficient"] },
+    });
+    let column = object(json!({
+        "column": text(),
+        "type": { "enum": ["num", "cat", "text"] },
+        "method": text(),
+        "score": number_or_null(),
+        "threshold": { "type": "number" },
+        "drifted": { "type": "boolean" },
+    }));
+    let whole = object(json!({
+        "drifted": { "type": "boolean" },
+        "share": { "type": "number" },
+        "columns": list(with_optional(column, uncertainty)),
+    }));
+    let whole = with_optional(whole, json!({ "left_out": list(text()) }));
+    titled("Drift report", "The report of `pawl/drift` and `pawl data drift --json`.", whole)
 }
 
 fn gate_report() -> Value {
