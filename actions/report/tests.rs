@@ -41,6 +41,13 @@ fn facts() -> RunFacts {
                  "samples": [{"row": 7}], "verdict": "warn"},
             ],
         })),
+        ("data/drift", json!({
+            "drifted": false, "share": 0.5, "columns": [
+                {"column": "income", "type": "num", "method": "wasserstein", "score": 0.02, "threshold": 0.1,
+                 "drifted": false, "interval": [0.0, 0.05], "status": "same"},
+                {"column": "plan|x", "type": "cat", "method": "jensenshannon", "score": 0.31, "threshold": 0.1, "drifted": true},
+            ],
+        })),
         ("train/train", json!({
             "label": "mdvis > 0", "data_digest": "sha256:bb", "model_digest": "sha256:aa",
         })),
@@ -149,6 +156,7 @@ fn whatever_is_in_the_reports_the_verdict_stays_within_the_limit() {
         json!([1]),
         json!({"comparisons": [1, {}]}),
         json!({"checks": [2, {}]}),
+        json!({"drifted": true, "columns": [2, {}, {"score": "x", "threshold": 0, "interval": 7}]}),
         json!({"candidate": {}, "n": 1}),
     ] {
         let mut facts = facts();
@@ -192,6 +200,11 @@ fn nothing_in_a_report_of_a_script_becomes_markup() {
             "a/validate".to_owned(),
             json!({"verdict": evil, "rows": evil, "checks": [
                 {"id": evil, "verdict": evil, "failing_rows": evil, "expected": evil}]}),
+        ),
+        (
+            "a/drift".to_owned(),
+            json!({"drifted": true, "columns": [
+                {"column": evil, "method": evil, "status": evil, "interval": [evil, evil], "drifted": true}]}),
         ),
         (
             "a/deploy".to_owned(),

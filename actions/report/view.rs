@@ -15,6 +15,7 @@ pub(super) struct View {
     flips: Value,
     models: Vec<Value>,
     validations: Vec<Value>,
+    drifts: Vec<Value>,
     rollouts: Vec<Vec<(String, String)>>,
     jobs: Vec<(String, String)>,
     sources: Vec<(String, String)>,
@@ -67,6 +68,7 @@ impl View {
             flips: evaluation.map_or(Value::Null, |report| report["flips"].clone()),
             models: evaluation.map(models).unwrap_or_default(),
             validations: validations.into_iter().map(validation).collect(),
+            drifts: facts.reports.values().filter(|report| is_drift(report)).map(drift).collect(),
             rollouts: rollout.map(rollout_facts).into_iter().collect(),
             jobs: facts.jobs.iter().map(|(job, end)| (job.clone(), end.clone())).collect(),
             sources: sources(facts),
@@ -101,6 +103,10 @@ fn last(facts: &RunFacts, looks: impl Fn(&Value) -> bool) -> Option<&Value> {
 
 fn is_evaluation(report: &Value) -> bool {
     report["candidate"].is_object() && report["n"].is_u64()
+}
+
+fn is_drift(report: &Value) -> bool {
+    report["drifted"].is_boolean() && report["columns"].is_array()
 }
 
 fn is_rollout(report: &Value) -> bool {
@@ -248,6 +254,31 @@ fn validation(report: &Value) -> Value {
         "verdict": report["verdict"], "rows": report["rows"], "checks": total,
         "passed": total - others.len(), "others": others,
     })
+}
+
+/// Columns of a comparison with a reference that are shown: those that drifted first, then those nearest to it.
+const DRIFT_COLUMNS: usize = 20;
+
+fn drift(report: &Value) -> Value {
+    let mut columns = objects(&report["columns"]);
+    let drifted = columns.iter().filter(|column| column["drifted"] == true).count();
+    let all = columns.len();
+    let nearness = |column: &Value| {
+        let number = |name: &str| column[name].as_f64().unwrap_or(0.0);
+        let share = number("score") / number("threshold");
+        (column["drifted"] != true, -share.clamp(0.0, f64::MAX))
+    };
+    columns.sort_by(|a, b| {
+        let (a, b) = (nearness(a), nearness(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    columns.truncate(DRIFT_COLUMNS);
+    for column in &mut columns {
+        if !column["status"].is_string() {
+            column["status"] = if column["drifted"] == true { "drifted" } else { "same" }.into();
+        }
+    }
+    json!({ "drifted": drifted, "all": all, "columns": columns, "more": all - columns.len() })
 }
 
 /// The rollout's facts in the order in which a reader asks for them.

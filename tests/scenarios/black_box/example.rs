@@ -87,6 +87,7 @@ fn the_first_model_needs_permission_then_serves_and_a_users_own_script_is_gated_
 
     let allowed = [first.as_slice(), &[("allow-first", "true")]].concat();
     let report = run(&project, "train-gate-deploy.yml", &inputs(&allowed)).code(0).report();
+    assert_eq!(step(&report, "data", "drift"), "success", "{report:#}");
     assert_eq!(step(&report, "deploy", "deploy"), "success", "{report:#}");
     assert_eq!(aliases(&project), json!({"production": 2}));
     let answer = ask(port);
