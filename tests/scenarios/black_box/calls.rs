@@ -175,7 +175,11 @@ fn a_called_workflow_may_not_ask_for_more_than_its_caller_grants() {
 #[test]
 fn a_failed_called_job_fails_its_caller_and_skips_what_needs_it() {
     let failing = DEEPER.replace("- run: echo", "- run: exit 3; echo");
-    let project = project().file(".github/workflows/deeper.yml", &failing);
+    // Both callers end by themselves: the first one that fails would cancel the other.
+    let patient = CALLER.replace("    strategy:\n", "    strategy:\n      fail-fast: false\n");
+    let project = project()
+        .file(".github/workflows/caller.yml", &patient)
+        .file(".github/workflows/deeper.yml", &failing);
     let outcome = call(&project, &secrets());
     outcome.code(1);
     let report = outcome.report();
