@@ -23,6 +23,11 @@ if ! command -v node >/dev/null 2>&1; then
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends nodejs npm >/dev/null
 fi
+# Versions and drift of data are held to the Python programs that they speak with or answer like.
+if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3 python3-venv >/dev/null
+fi
 for image in tests/images/*.sh; do
     sh "$image"
 done
