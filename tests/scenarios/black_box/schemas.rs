@@ -362,6 +362,21 @@ fn reports_and_models_fit_their_schemas() {
 }
 
 #[test]
+fn reports_of_drift_fit_their_schema_in_both_modes() {
+    let row =
+        |shift: usize| move |n: usize| format!("{},{}\n", n * 7 % 50 + shift, ["a", "b"][n % 2]);
+    let side = |shift: usize| format!("n,c\n{}", (0..150).map(row(shift)).collect::<String>());
+    let project = Project::new().file("r.csv", &side(0)).file("c.csv", &side(90));
+    let few = project.file("few.csv", "n,c\n1,a\n2,b\n");
+    for more in [&["c.csv"][..], &["few.csv"], &["c.csv", "--compat", "evidently"]] {
+        let call = Pawl::new(&few).args(["data", "drift", "r.csv", "--json"]).args(more);
+        let report = call.run().code(0).json();
+        hold(&strictly("drift-report"), &report);
+        assert_eq!(report["drifted"], more[0] == "c.csv", "{report:#}");
+    }
+}
+
+#[test]
 fn samples_of_events_in_the_documents_fit_their_schema() {
     let validator = strictly("event");
     let mut count = 0;
