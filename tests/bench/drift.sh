@@ -29,7 +29,7 @@ for seed, side in enumerate(["reference", "current"]):
     kinds = {f"c{i}": words[draw.integers(0, 4 + 2 * i, rows)] for i in range(4)}
     pandas.DataFrame(numbers | kinds).to_csv(f"{folder}/{side}.csv", index=False)
 PYTHON
-cat >"$work/evidently.py" <<'PYTHON'
+cat >"$work/theirs.py" <<'PYTHON'
 import json
 import sys
 import time
@@ -68,7 +68,7 @@ PYTHON
 for _ in 1 2 3; do
     python3 tests/bench/measure.py time "$pawl" data drift "$work/reference.csv" "$work/current.csv" --compat evidently --json \
         >>"$work/pawl.times"
-    python3 tests/bench/measure.py time "$python" "$work/evidently.py" "$work" >>"$work/evidently.times"
+    python3 tests/bench/measure.py time "$python" "$work/theirs.py" "$work" >>"$work/evidently.times"
     "$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["seconds"])' "$work/evidently.json" >>"$work/alone.times"
 done
 "$pawl" data drift "$work/reference.csv" "$work/current.csv" --compat evidently --json >"$work/pawl.json"
