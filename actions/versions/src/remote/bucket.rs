@@ -1,8 +1,8 @@
 //! A remote that is a bucket: S3 and what speaks like it, Google's and Azure's.
 
-use super::{DAMAGED, damaged};
+use super::take_in;
 use crate::VersionError;
-use crate::cache::{Cache, Health};
+use crate::cache::Cache;
 use crate::object::ObjectId;
 use crate::progress::Progress;
 use crate::repository::Surroundings;
@@ -116,10 +116,7 @@ impl Bucket {
             scrap.write_all(&chunk).map_err(|error| VersionError::io(scrap.path(), &error))?;
             progress.pass(chunk.len() as u64);
         }
-        if let Health::Damaged(reason) = cache.adopt(scrap, id)? {
-            return Err(VersionError::environment(self.place(id), damaged(&reason), DAMAGED));
-        }
-        progress.finish_file();
+        take_in(cache, scrap, id, &self.place(id), progress)?;
         Ok(true)
     }
 

@@ -1,8 +1,8 @@
 //! A remote that is a folder of this machine, or of a mounted one.
 
-use super::{DAMAGED, damaged, unfit};
+use super::{damaged, take_in, unfit};
 use crate::VersionError;
-use crate::cache::{Cache, Health, persist};
+use crate::cache::{Cache, persist};
 use crate::digest::copy_seeing;
 use crate::object::ObjectId;
 use crate::parallel;
@@ -61,12 +61,8 @@ impl Folder {
             };
             let mut scrap = cache.scrap()?;
             let bytes = io::copy(&mut from, scrap.as_file_mut()).map_err(fault)?;
-            if let Health::Damaged(reason) = cache.adopt(scrap, id)? {
-                let place = place.display();
-                return Err(VersionError::environment(place, damaged(&reason), DAMAGED));
-            }
             progress.pass(bytes);
-            progress.finish_file();
+            take_in(cache, scrap, id, &place.display(), progress)?;
             Ok(true)
         })?;
         let absent = ids.iter().zip(fetched).filter(|(_, is_there)| !is_there);

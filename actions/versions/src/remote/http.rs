@@ -1,8 +1,8 @@
 //! A remote that is an HTTP server, spoken to as DVC speaks to it: HEAD, GET, and POST or PUT of whole objects.
 
-use super::{DAMAGED, damaged};
+use super::take_in;
 use crate::VersionError;
-use crate::cache::{Cache, Health};
+use crate::cache::Cache;
 use crate::object::ObjectId;
 use crate::progress::Progress;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -192,10 +192,7 @@ impl Http {
             progress.pass(bytes.len() as u64);
             chunk = answer.chunk().await.map_err(|error| self.unreachable(id, &error))?;
         }
-        if let Health::Damaged(reason) = cache.adopt(scrap, id)? {
-            return Err(VersionError::environment(self.place(id), damaged(&reason), DAMAGED));
-        }
-        progress.finish_file();
+        take_in(cache, scrap, id, &self.place(id), progress)?;
         Ok(true)
     }
 

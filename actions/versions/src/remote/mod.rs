@@ -13,7 +13,9 @@ use crate::repository::Repository;
 use bucket::Bucket;
 use folder::Folder;
 use http::Http;
+use std::fmt::Display;
 use std::path::PathBuf;
+use tempfile::NamedTempFile;
 
 /// What to do when a remote has other bytes than it should.
 const DAMAGED: &str =
@@ -131,6 +133,21 @@ fn verify(ids: &[ObjectId], cache: &Cache) -> Result<(), VersionError> {
         Health::Damaged(reason) => Err(unfit(cache, id, &damaged(&reason))),
     });
     verified.map(drop)
+}
+
+/// Puts what came for an object into the cache when it is what the name says; `place` is where it came from.
+fn take_in(
+    cache: &Cache,
+    scrap: NamedTempFile,
+    id: &ObjectId,
+    place: &dyn Display,
+    progress: &Progress,
+) -> Result<(), VersionError> {
+    if let Health::Damaged(reason) = cache.adopt(scrap, id)? {
+        return Err(VersionError::environment(place, damaged(&reason), DAMAGED));
+    }
+    progress.finish_file();
+    Ok(())
 }
 
 /// What is said of an object with other bytes than its name says.
