@@ -105,7 +105,7 @@ fn log(context: &JobContext<'_>, report: &ValidationReport) {
     for check in report.checks.iter().filter(|check| check.verdict != Verdict::Pass) {
         (context.log)(format!(
             "{}: {}: expected {}, {} failing rows{}",
-            word(check.verdict),
+            check.verdict.as_str(),
             check.id,
             check.expected,
             check.failing_rows,
@@ -119,7 +119,7 @@ fn log(context: &JobContext<'_>, report: &ValidationReport) {
         "{} rows, {} checks: {}",
         report.rows,
         report.checks.len(),
-        word(report.verdict)
+        report.verdict.as_str()
     ));
 }
 
@@ -133,19 +133,10 @@ fn outcome(report: &ValidationReport, digest: &str) -> ActionOutcome {
         format!("the data breaks {failed} of the {} rules of its contract", report.checks.len())
     });
     outcome.summary = summary::of(report);
-    outcome.outputs.insert("verdict".to_owned(), word(report.verdict).to_owned());
+    outcome.outputs.insert("verdict".to_owned(), report.verdict.as_str().to_owned());
     outcome.outputs.insert("rows".to_owned(), report.rows.to_string());
     outcome.outputs.insert("data-digest".to_owned(), digest.to_owned());
     outcome
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Warn => "warn",
-        Verdict::Fail => "fail",
-        Verdict::Error => "error",
-    }
 }
 
 mod summary;

@@ -9,7 +9,7 @@ const MAX_CHECKS: usize = 50;
 
 /// What the table was found to be: the violated rules with their first failing rows.
 pub(super) fn of(report: &ValidationReport) -> String {
-    let word = super::word(report.verdict);
+    let word = report.verdict.as_str();
     let violated: Vec<&Check> =
         report.checks.iter().filter(|check| check.verdict != Verdict::Pass).collect();
     let mut text = format!(
@@ -34,7 +34,7 @@ pub(super) fn of(report: &ValidationReport) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
-            icon(super::word(check.verdict)),
+            icon(check.verdict.as_str()),
             code(&check.id),
             line(&check.expected),
             check.failing_rows,

@@ -18,6 +18,19 @@ pub enum Verdict {
     Error,
 }
 
+impl Verdict {
+    /// Its word in reports: `pass`, `warn`, `fail` or `error`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// The report of one table against one contract.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ValidationReport {

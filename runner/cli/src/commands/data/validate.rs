@@ -141,7 +141,7 @@ fn conclude(report: &ValidationReport, data: &str) -> Result<(), CommandError> {
 /// The report for people: a table of checks, then the first failing rows of each violated one.
 fn text(report: &ValidationReport) -> String {
     let mut out = String::new();
-    let word = word(report.verdict);
+    let word = report.verdict.as_str();
     let passed = report.checks.iter().filter(|check| check.verdict == Verdict::Pass).count();
     // Writing into a String cannot fail.
     let _ = writeln!(
@@ -204,7 +204,7 @@ fn row(check: &Check) -> [String; 4] {
         (None, Some(observed)) if check.metric == "rowCount" => format!("({observed})"),
         _ => check.failing_rows.to_string(),
     };
-    let mark = if check.verdict == Verdict::Pass { "ok" } else { word(check.verdict) };
+    let mark = if check.verdict == Verdict::Pass { "ok" } else { check.verdict.as_str() };
     let expected = cut(&harmless(&check.expected, false));
     [mark.to_owned(), harmless(&check.id, false), expected, failing]
 }
@@ -236,15 +236,6 @@ fn cut_line(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Warn => "warn",
-        Verdict::Fail => "fail",
-        Verdict::Error => "error",
     }
 }
 
