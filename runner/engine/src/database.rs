@@ -320,6 +320,25 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_the_version_before_is_taken_over_with_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let connection = open(&path).unwrap();
+        connection.execute("INSERT INTO kept VALUES (7, 'r', 'n', 1, '{}')", []).unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        drop(connection);
+        let connection = open(&path).unwrap();
+        let found: (i64, i64) = connection
+            .query_row(
+                "SELECT id, (SELECT user_version FROM pragma_user_version) FROM kept",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .unwrap();
+        assert_eq!(found, (7, VERSION));
+    }
+
+    #[test]
     fn a_newer_store_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
