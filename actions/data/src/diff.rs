@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{Bound, Comparison, Contract, Item, Options, Property, Rule, Schema, Test};
+use crate::contract::{
+    Bound, Comparison, Contract, Inner, Item, Options, Property, Rule, Schema, Test,
+};
 use crate::profile::{ColumnProfile, Profile};
 use crate::value::Value;
 
@@ -103,25 +105,7 @@ pub fn diff_contracts(old: &Contract, new: &Contract) -> Vec<Change> {
 }
 
 fn schemas(old: &Schema, new: &Schema, changes: &mut Vec<Change>) {
-    for property in &old.properties {
-        let place = format!("{}.{}", old.name, property.name);
-        let mut differences = Differences { changes, place };
-        match new.property(&property.name) {
-            Some(other) => properties(property, other, &mut differences),
-            None => {
-                differences.push("column", Some(property.column.clone()), None, Effect::Loosened);
-            }
-        }
-    }
-    for property in new.properties.iter().filter(|new| old.property(&new.name).is_none()) {
-        let place = format!("{}.{}", old.name, property.name);
-        Differences { changes, place }.push(
-            "column",
-            None,
-            Some(property.column.clone()),
-            Effect::Tightened,
-        );
-    }
+    property_lists(&old.name, &old.properties, &new.properties, changes);
     let mut differences = Differences { changes, place: old.name.clone() };
     rules(&old.rules, &new.rules, &mut differences);
     differences.demand(
@@ -130,6 +114,34 @@ fn schemas(old: &Schema, new: &Schema, changes: &mut Vec<Change>) {
         usize::to_string,
         |old, new| if old > new { Effect::Loosened } else { Effect::Tightened },
     );
+}
+
+/// The properties of a table, or those that stand in one property.
+fn property_lists(table: &str, old: &[Property], new: &[Property], changes: &mut Vec<Change>) {
+    let twin =
+        |of: &Property, among: &'_ [Property]| among.iter().position(|other| other.name == of.name);
+    for property in old {
+        let place = format!("{table}.{}", property.name);
+        let mut differences = Differences { changes, place };
+        match twin(property, new) {
+            Some(index) => {
+                properties(property, &new[index], &mut differences);
+                property_lists(table, &property.nested, &new[index].nested, changes);
+            }
+            None => {
+                differences.push("column", Some(property.column.clone()), None, Effect::Loosened);
+            }
+        }
+    }
+    for property in new.iter().filter(|property| twin(property, old).is_none()) {
+        let place = format!("{table}.{}", property.name);
+        Differences { changes, place }.push(
+            "column",
+            None,
+            Some(property.column.clone()),
+            Effect::Tightened,
+        );
+    }
 }
 
 fn properties(old: &Property, new: &Property, differences: &mut Differences<'_>) {
@@ -221,6 +233,44 @@ fn options(old: &Options, new: &Options, differences: &mut Differences<'_>) {
     let step = |options: &Options| options.multiple_of.as_ref().map(|v| v.display().into_owned());
     let steps = (step(old), step(new));
     differences.demand("multipleOf", (steps.0.as_ref(), steps.1.as_ref()), String::clone, changed);
+    inner_options(&old.inner, &new.inner, differences);
+}
+
+/// Options of objects and arrays.
+fn inner_options(old: &[Inner], new: &[Inner], differences: &mut Differences<'_>) {
+    let of = |inner: &[Inner], name: &str| inner.iter().find(|i| i.name() == name).cloned();
+    let mut names: Vec<&str> = Vec::new();
+    for inner in old.iter().chain(new).filter(|inner| inner.name() != "uniqueItems") {
+        if !names.contains(&inner.name()) {
+            names.push(inner.name());
+        }
+    }
+    for name in names {
+        let pair = (of(old, name), of(new, name));
+        let pair = (pair.0.as_ref(), pair.1.as_ref());
+        differences.demand(name, pair, Inner::expected, looser_inner);
+    }
+    let is_unique = |inner: &[Inner]| inner.contains(&Inner::UniqueItems);
+    differences.flag("uniqueItems", is_unique(old), is_unique(new));
+}
+
+fn looser_inner(old: &Inner, new: &Inner) -> Effect {
+    let is_looser = match (old, new) {
+        (Inner::MinItems(old), Inner::MinItems(new))
+        | (Inner::MinProperties(old), Inner::MinProperties(new)) => new < old,
+        (Inner::MaxItems(old), Inner::MaxItems(new))
+        | (Inner::MaxProperties(old), Inner::MaxProperties(new)) => new > old,
+        (Inner::Required(old), Inner::Required(new)) => {
+            let within = |a: &[String], b: &[String]| a.iter().all(|name| b.contains(name));
+            match (within(new, old), within(old, new)) {
+                (true, _) => true,
+                (_, true) => false,
+                _ => return Effect::Changed,
+            }
+        }
+        _ => return Effect::Changed,
+    };
+    if is_looser { Effect::Loosened } else { Effect::Tightened }
 }
 
 /// Rules by their ids; without one by what they count and how many such there are before.

@@ -3,13 +3,13 @@
 //! `serde_json` checks every line, so what is wrong has its own words; here the values are only found. They are read when
 //! asked for, so an integer of any length stays exact.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::de::IgnoredAny;
 
+use crate::json_value::{self, Finder, unescaped};
 use crate::table::ReadError;
-use crate::value::{self, Value};
+use crate::value::Value;
 
 /// Different keys in one part of a file; beyond it the keys are data, not columns.
 const MAX_COLUMNS: usize = 100_000;
@@ -73,7 +73,7 @@ impl JsonText {
     }
 
     /// The value as it is written; `None` where the row lacks the key.
-    fn raw(&self, row: usize, column: usize) -> Option<&str> {
+    pub(crate) fn raw(&self, row: usize, column: usize) -> Option<&str> {
         let cells = &self.columns[column];
         let cell = match cells.get(row) {
             Some(cell) if cell.row as usize == row => cell,
@@ -87,16 +87,7 @@ impl JsonText {
 
     /// The value by its JSON type; `None` for null and for an absent key.
     pub(crate) fn value(&self, row: usize, column: usize) -> Option<Value<'_>> {
-        let raw = self.raw(row, column)?;
-        Some(match raw.as_bytes()[0] {
-            b'n' => return None,
-            b't' => Value::Bool(true),
-            b'f' => Value::Bool(false),
-            b'"' => Value::Text(unescaped(raw)),
-            b'{' => Value::Opaque("object"),
-            b'[' => Value::Opaque("array"),
-            _ => value::read_number(raw).unwrap_or(Value::Float(f64::NAN)),
-        })
+        json_value::value(self.raw(row, column)?)
     }
 }
 
@@ -125,7 +116,7 @@ impl Columns {
         if !line.starts_with('{') {
             return Err(BadLine::Line("is not a JSON object".to_owned()));
         }
-        let mut finder = Finder { line: line.as_bytes(), at: 1 };
+        let mut finder = Finder::inside(line);
         let mut expected = 0;
         while let Some((key, start, end)) = finder.entry() {
             let name = unescaped(&line[key.0..key.1]);
@@ -158,86 +149,6 @@ impl Columns {
         self.names.push(name.to_owned());
         self.cells.push(Vec::new());
         Ok(self.names.len() - 1)
-    }
-}
-
-/// Walks over an object that is known to be sound.
-struct Finder<'a> {
-    line: &'a [u8],
-    at: usize,
-}
-
-impl Finder<'_> {
-    /// The next key (with its quotes) and value.
-    fn entry(&mut self) -> Option<((usize, usize), usize, usize)> {
-        self.skip(b" \t\r,");
-        if self.line.get(self.at) != Some(&b'"') {
-            return None;
-        }
-        let key = self.at;
-        self.string();
-        let key = (key, self.at);
-        self.skip(b" \t\r:");
-        let start = self.at;
-        self.value();
-        Some((key, start, self.at))
-    }
-
-    fn skip(&mut self, blanks: &[u8]) {
-        while self.line.get(self.at).is_some_and(|byte| blanks.contains(byte)) {
-            self.at += 1;
-        }
-    }
-
-    fn string(&mut self) {
-        self.at += 1;
-        while let Some(found) = memchr::memchr2(b'"', b'\\', &self.line[self.at..]) {
-            self.at += found + 1;
-            if self.line[self.at - 1] == b'"' {
-                return;
-            }
-            self.at += 1;
-        }
-        self.at = self.line.len();
-    }
-
-    fn value(&mut self) {
-        let mut depth = 0_usize;
-        while let Some(byte) = self.line.get(self.at) {
-            match byte {
-                b'"' => {
-                    self.string();
-                    if depth == 0 {
-                        return;
-                    }
-                    continue;
-                }
-                b'{' | b'[' => depth += 1,
-                b'}' | b']' if depth == 0 => return,
-                b'}' | b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        self.at += 1;
-                        return;
-                    }
-                }
-                b',' | b' ' | b'\t' | b'\r' if depth == 0 => return,
-                _ => {}
-            }
-            self.at += 1;
-        }
-    }
-}
-
-/// A JSON text without its quotes. Half of a surrogate pair is no character: it becomes the replacement character.
-fn unescaped(raw: &str) -> Cow<'_, str> {
-    let inner = &raw[1..raw.len() - 1];
-    if !inner.contains('\\') {
-        return Cow::Borrowed(inner);
-    }
-    match serde_json::from_str::<String>(raw) {
-        Ok(text) => Cow::Owned(text),
-        Err(_) => Cow::Owned(inner.replace('\\', "\u{fffd}")),
     }
 }
 
@@ -275,11 +186,11 @@ mod tests {
         assert_eq!(json.rows(), 3);
         assert_eq!(json.value(0, 0), Some(Value::Int(1)));
         assert_eq!(json.value(0, 1), Some(Value::Text("xé\n".into())));
-        assert_eq!(json.value(0, 2), Some(Value::Opaque("array")));
+        assert_eq!(json.value(0, 2), Some(Value::Array("[1, {\"d\": \"]\"}]")));
         assert_eq!(json.value(0, 3), None);
         assert_eq!(json.value(1, 0), Some(Value::Int(9_007_199_254_740_993)));
         assert_eq!((json.value(1, 1), json.value(1, 2)), (None, None));
-        assert_eq!(json.value(1, 3), Some(Value::Opaque("object")));
+        assert_eq!(json.value(1, 3), Some(Value::Object("{}")));
         assert_eq!(json.value(2, 0), None);
         let (_, json) =
             parse("{\"a\": 1.0, \"b\": true, \"c\": -1e3, \"d\": \"\"}").expect("parses");

@@ -16,6 +16,7 @@ mod features;
 mod format;
 mod infer;
 mod json;
+mod json_value;
 mod key_log;
 mod keys;
 mod label;

@@ -381,6 +381,14 @@ impl Table {
         }
     }
 
+    /// The cell as it is written in JSON Lines; `None` where the row lacks the key, and in other formats.
+    pub(crate) fn json(&self, row: usize, column: usize) -> Option<&str> {
+        match &self.store {
+            Store::Json(json) => json.raw(row, column),
+            Store::Csv(_) | Store::Columns(_) => None,
+        }
+    }
+
     /// The cell as a number, if it is one: numeric columns, and CSV text that reads as a number. `None` for null.
     #[must_use]
     pub fn number(&self, row: usize, column: usize) -> Option<Result<f64, Cow<'_, str>>> {

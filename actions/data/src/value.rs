@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use crate::json_value;
 use crate::time;
 
 /// A value of a cell or of a contract.
@@ -22,6 +23,10 @@ pub(crate) enum Value<'a> {
     Timestamp(i128),
     /// Attoseconds since midnight.
     Time(i128),
+    /// A JSON object as it is written.
+    Object(&'a str),
+    /// A JSON array as it is written.
+    Array(&'a str),
     /// A value of a type that rules cannot read; the text names the type.
     Opaque(&'a str),
 }
@@ -111,7 +116,7 @@ impl<'a> Value<'a> {
             Self::Date(days) => Cow::Owned(time::date_text(*days)),
             Self::Timestamp(attos) => Cow::Owned(time::instant_text(*attos)),
             Self::Time(attos) => Cow::Owned(time::time_text(*attos)),
-            Self::Opaque(name) => Cow::Borrowed(name),
+            Self::Object(text) | Self::Array(text) | Self::Opaque(text) => Cow::Borrowed(text),
         }
     }
 
@@ -172,6 +177,8 @@ impl<'a> Value<'a> {
             Self::Timestamp(attos) => fixed(out, 8, *attos),
             Self::Time(attos) => fixed(out, 9, *attos),
             Self::Opaque(name) => tagged(out, 10, name.as_bytes()),
+            Self::Object(text) => tagged(out, 11, json_value::canonical(text).as_bytes()),
+            Self::Array(text) => tagged(out, 12, json_value::canonical(text).as_bytes()),
         }
     }
 
@@ -298,7 +305,7 @@ fn decoded(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     let (tag, code) = (first / CODES, first % CODES);
     match tag {
-        1 | 4 | 10 => {
+        1 | 4 | 10..=12 => {
             let (length, rest) = if code == LONG {
                 let (length, rest) = rest.split_first_chunk::<8>()?;
                 (usize::try_from(u64::from_le_bytes(*length)).ok()?, rest)
@@ -310,7 +317,9 @@ fn decoded(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
             let value = match tag {
                 1 => Value::Text(Cow::Borrowed(text)),
                 4 => Value::Big(text.to_owned()),
-                _ => Value::Opaque(text),
+                10 => Value::Opaque(text),
+                11 => Value::Object(text),
+                _ => Value::Array(text),
             };
             Some((value, rest))
         }

@@ -580,7 +580,7 @@ fn single_refusals() {
         (property("logicalType: string\nlogicalTypeOptions: { format: phone }"), "unknown format 'phone'"),
         (property("logicalType: date\nlogicalTypeOptions: { format: 'yyyy-DDD' }"), "has 'DDD', which is not supported"),
         (property("logicalType: timestamp\nlogicalTypeOptions: { defaultTimezone: Europe/Berlin }"), "is not supported; write UTC"),
-        (property("logicalType: array\nlogicalTypeOptions: { minItems: 1 }"), "unknown key 'minItems'"),
+        (property("logicalType: array\nlogicalTypeOptions: { minLength: 1 }"), "unknown key 'minLength'"),
         (property("quality: [{ metric: nullRatio, mustBe: 0 }]"), "unknown metric 'nullRatio'"),
         (property("quality: [{ metric: missingValues, mustBe: 0 }]"), "missingValues needs arguments"),
         (property("quality: [{ metric: nullValues, mustBe: 0, pattern: x }]"), "'pattern' does not belong"),

@@ -218,3 +218,52 @@ fn a_profile_says_what_each_column_holds() {
         text.stdout()
     );
 }
+
+const NESTED: &str = "apiVersion: v3.1.0
+kind: DataContract
+id: orders
+version: 1.0.0
+status: active
+schema:
+  - name: orders
+    properties:
+      - name: lines
+        logicalType: array
+        logicalTypeOptions: { minItems: 1 }
+        items:
+          logicalType: object
+          properties: [{ name: sku, logicalType: string, required: true }]
+";
+
+#[test]
+fn rules_look_into_json_and_say_where_they_cannot() {
+    let project = Project::new()
+        .file("c.yaml", NESTED)
+        .file("d.jsonl", "{\"lines\": [{\"sku\": \"a\"}]}\n{\"lines\": [{\"sku\": \"b\"}, {}]}\n")
+        .file("d.csv", "lines\n1\n");
+    let validate = |data: &str| {
+        let args = ["data", "validate", data, "--contract", "c.yaml", "--json"];
+        Pawl::new(&project).args(args).run()
+    };
+    let outcome = validate("d.jsonl");
+    outcome.code(1).stderr_is("");
+    let report = outcome.json();
+    let failed: Vec<_> = report["checks"]
+        .as_array()
+        .expect("checks")
+        .iter()
+        .filter(|check| check["verdict"] == "fail")
+        .map(|check| (check["id"].clone(), check["column"].clone(), check["samples"].clone()))
+        .collect();
+    let sample = json!([{ "row": 2, "values": { "lines[].sku": null } }]);
+    assert_eq!(failed, [(json!("lines[].sku.required"), json!("lines[].sku"), sample)]);
+    validate("d.csv").code(2).stderr_is(
+        "error: 'minItems' of 'lines' cannot be checked in d.csv: only in JSON Lines rules look into objects and arrays\n",
+    );
+    let wrong = NESTED.replace("required: true", "unique: true");
+    let project = project.file("w.yaml", &wrong);
+    let args = ["data", "validate", "d.jsonl", "--contract", "w.yaml"];
+    Pawl::new(&project).args(args).run().code(2).stderr_is(
+        "error: w.yaml:14:66: 'unique' of 'lines[].sku' is not supported: only columns are compared across rows\n",
+    );
+}

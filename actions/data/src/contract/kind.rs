@@ -98,8 +98,8 @@ impl Kind {
             Self::Date(_) => matches!(cell, Value::Date(_)),
             Self::Timestamp { .. } => matches!(cell, Value::Timestamp(_)),
             Self::Time(_) => matches!(cell, Value::Time(_)),
-            Self::Object => matches!(cell, Value::Opaque("object")),
-            Self::Array => matches!(cell, Value::Opaque("array")),
+            Self::Object => matches!(cell, Value::Object(_) | Value::Opaque("object")),
+            Self::Array => matches!(cell, Value::Array(_) | Value::Opaque("array")),
         }
     }
 }

@@ -4,8 +4,11 @@
 
 mod kind;
 mod node;
+mod property;
 mod read;
+mod relations;
 mod rules;
+mod types;
 
 use std::fmt;
 
@@ -58,6 +61,18 @@ pub(crate) struct Property {
     pub(crate) references: Vec<Reference>,
     /// Whether its cells are personal data, which no report shows.
     pub(crate) personal: bool,
+    /// Whether it is every item of an array. It then has no key of its own.
+    pub(crate) is_item: bool,
+    /// What stands in it: the properties of an object, or the one that all items of an array are.
+    pub(crate) nested: Vec<Self>,
+}
+
+impl Property {
+    /// Makes it personal, and all that stands in it.
+    fn hide(&mut self) {
+        self.personal = true;
+        self.nested.iter_mut().for_each(Self::hide);
+    }
 }
 
 /// `logicalTypeOptions` that restrict values.
@@ -69,6 +84,48 @@ pub(crate) struct Options {
     pub(crate) max_length: Option<u64>,
     pub(crate) pattern: Option<Pattern>,
     pub(crate) format: Option<(String, Format)>,
+    /// Of objects and arrays.
+    pub(crate) inner: Vec<Inner>,
+}
+
+/// An option of objects or arrays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inner {
+    MinItems(u64),
+    MaxItems(u64),
+    /// No two items are equal by value.
+    UniqueItems,
+    MinProperties(u64),
+    MaxProperties(u64),
+    /// Keys that every object has, be their values null or not.
+    Required(Vec<String>),
+}
+
+impl Inner {
+    /// The option's name; that of the list of keys is another one, because `required` is the metric of nulls.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::MinItems(_) => "minItems",
+            Self::MaxItems(_) => "maxItems",
+            Self::UniqueItems => "uniqueItems",
+            Self::MinProperties(_) => "minProperties",
+            Self::MaxProperties(_) => "maxProperties",
+            Self::Required(_) => "requiredProperties",
+        }
+    }
+
+    /// What is expected, in words.
+    pub(crate) fn expected(&self) -> String {
+        let name = self.name();
+        match self {
+            Self::MinItems(n)
+            | Self::MaxItems(n)
+            | Self::MinProperties(n)
+            | Self::MaxProperties(n) => format!("{name} {n}"),
+            Self::UniqueItems => name.to_owned(),
+            Self::Required(names) => format!("{name} {}", names.join(", ")),
+        }
+    }
 }
 
 /// A limit of values; its name is the option's.

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::kind::Kind;
 use super::node::{self, Entry, Node, Value as Yaml};
-use super::{Bound, Contract, Options, Problem, Property, Reference, Schema, rules};
+use super::property::Within;
+use super::{Contract, Problem, Property, Schema, rules};
 use crate::digest::digest_bytes;
-use crate::format::Format;
 use crate::pattern::Pattern;
-use crate::time;
 use crate::value::Value;
 
 const CONTRACT_KEYS: [&str; 20] = [
@@ -50,42 +48,6 @@ const SCHEMA_KEYS: [&str; 14] = [
     "quality",
     "relationships",
 ];
-const PROPERTY_KEYS: [&str; 28] = [
-    "id",
-    "name",
-    "physicalName",
-    "physicalType",
-    "logicalType",
-    "logicalTypeOptions",
-    "businessName",
-    "description",
-    "tags",
-    "customProperties",
-    "authoritativeDefinitions",
-    "required",
-    "unique",
-    "primaryKey",
-    "primaryKeyPosition",
-    "partitioned",
-    "partitionKeyPosition",
-    "classification",
-    "encryptedName",
-    "transformSourceObjects",
-    "transformLogic",
-    "transformDescription",
-    "examples",
-    "criticalDataElement",
-    "quality",
-    "relationships",
-    "properties",
-    "items",
-];
-/// Words that mark personal data.
-const PERSONAL: [&str; 6] = ["pii", "phi", "personal", "sensitive", "confidential", "restricted"];
-
-const LOGICAL_TYPES: &str =
-    "string, date, timestamp, time, number, integer, object, array, boolean";
-
 /// Collects problems while the tree is read.
 #[derive(Default)]
 pub(super) struct Reader {
@@ -149,7 +111,7 @@ impl Reader {
         Some(Fields { entries, line: node.line, column: node.column })
     }
 
-    fn wrong(&mut self, node: &Node, key: &str, wanted: &str) {
+    pub(super) fn wrong(&mut self, node: &Node, key: &str, wanted: &str) {
         self.at(node, format!("'{key}' must be {wanted}, not {}", node.value.kind()));
     }
 
@@ -176,7 +138,7 @@ impl Reader {
         self.text(fields, key).filter(|text| !text.is_empty())
     }
 
-    fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> bool {
+    pub(super) fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> bool {
         match fields.get(key) {
             None => false,
             Some(Node { value: Yaml::Bool(value), .. }) => *value,
@@ -187,7 +149,7 @@ impl Reader {
         }
     }
 
-    fn integer(&mut self, fields: &Fields<'_>, key: &str) -> Option<i128> {
+    pub(super) fn integer(&mut self, fields: &Fields<'_>, key: &str) -> Option<i128> {
         let node = fields.get(key)?;
         match node.value {
             Yaml::Int(value) => Some(value),
@@ -334,7 +296,12 @@ impl Reader {
     }
 
     /// Names may stand only once.
-    fn no_twins<'s>(&mut self, names: impl Iterator<Item = &'s str>, nodes: &[Node], what: &str) {
+    pub(super) fn no_twins<'s>(
+        &mut self,
+        names: impl Iterator<Item = &'s str>,
+        nodes: &[Node],
+        what: &str,
+    ) {
         let mut seen = HashSet::new();
         for (name, node) in names.zip(nodes) {
             if !seen.insert(name) {
@@ -353,7 +320,7 @@ impl Reader {
         }
         let nodes = self.list(&fields, "properties");
         let properties: Vec<Property> =
-            nodes.iter().filter_map(|node| self.property(node)).collect();
+            nodes.iter().filter_map(|node| self.property(node, &Within::Table)).collect();
         if properties.len() == nodes.len() {
             self.no_twins(
                 properties.iter().map(|property| property.name.as_str()),
@@ -375,373 +342,5 @@ impl Reader {
             rules,
             references,
         })
-    }
-
-    fn property(&mut self, node: &Node) -> Option<Property> {
-        let fields = self.fields(node, "a property", &PROPERTY_KEYS)?;
-        let name = self.required_text(&fields, "name", "a property")?.to_owned();
-        let (kind, options) = self.logical_type(&fields, &name);
-        let position = self.integer(&fields, "primaryKeyPosition").unwrap_or(-1);
-        let key_position = self.boolean(&fields, "primaryKey").then_some(position);
-        let quality = self.list(&fields, "quality");
-        let rules =
-            quality.iter().filter_map(|node| rules::at_property(self, node, &kind)).collect();
-        let nodes = self.list(&fields, "relationships");
-        let references =
-            nodes.iter().filter_map(|node| self.property_reference(node, &name)).collect();
-        Some(Property {
-            id: self.text(&fields, "id").map(str::to_owned),
-            column: self.text(&fields, "physicalName").unwrap_or(&name).to_owned(),
-            name,
-            kind,
-            required: self.boolean(&fields, "required"),
-            unique: self.boolean(&fields, "unique"),
-            key_position,
-            options,
-            rules,
-            references,
-            personal: self.is_personal(&fields),
-        })
-    }
-
-    /// A classification or tag that says so. Contracts name it in many ways; one word too many only hides a sample.
-    fn is_personal(&mut self, fields: &Fields<'_>) -> bool {
-        let classification = self.text(fields, "classification").map(str::to_owned);
-        let tags = self.names(fields, "tags").into_iter().map(|(tag, ..)| tag);
-        tags.chain(classification).any(|word| {
-            let word = word.to_lowercase();
-            let mut parts = word.split(|letter: char| !letter.is_alphanumeric());
-            parts.any(|part| PERSONAL.contains(&part))
-        })
-    }
-
-    fn logical_type(&mut self, fields: &Fields<'_>, name: &str) -> (Kind, Options) {
-        let word = self.text(fields, "logicalType");
-        let options = fields.get("logicalTypeOptions");
-        let Some(word) = word else {
-            if let Some(options) = options {
-                self.at(options, format!("logicalTypeOptions of '{name}' need a logicalType"));
-            }
-            return (Kind::Untyped, Options::default());
-        };
-        let known: &[&str] = match word {
-            "string" => &["minLength", "maxLength", "pattern", "format"],
-            "integer" | "number" => &[
-                "minimum",
-                "maximum",
-                "exclusiveMinimum",
-                "exclusiveMaximum",
-                "multipleOf",
-                "format",
-            ],
-            "date" => &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"],
-            "timestamp" | "time" => &[
-                "minimum",
-                "maximum",
-                "exclusiveMinimum",
-                "exclusiveMaximum",
-                "format",
-                "timezone",
-                "defaultTimezone",
-            ],
-            _ => &[],
-        };
-        let what = format!("logicalTypeOptions of a property of type {word}");
-        let options = options.and_then(|node| self.fields(node, &what, known));
-        let kind = self.kind(fields, word, options.as_ref());
-        let options =
-            options.map_or_else(Options::default, |options| self.options(&options, &kind));
-        (kind, options)
-    }
-
-    fn kind(&mut self, fields: &Fields<'_>, word: &str, options: Option<&Fields<'_>>) -> Kind {
-        match word {
-            "string" => Kind::Text,
-            "integer" => Kind::Integer,
-            "number" => Kind::Number,
-            "boolean" => Kind::Boolean,
-            "object" => Kind::Object,
-            "array" => Kind::Array,
-            "date" => Kind::Date(self.date_format(options, time::Pattern::has_date)),
-            "time" => {
-                if let Some(node) =
-                    options.and_then(|o| o.get("timezone").or(o.get("defaultTimezone")))
-                {
-                    self.at(node, "a time of day with a time zone is not supported");
-                }
-                Kind::Time(self.date_format(options, time::Pattern::has_time))
-            }
-            "timestamp" => Kind::Timestamp {
-                format: self.date_format(options, |format| format.has_date() && format.has_time()),
-                zone: options.map_or(0, |options| self.zone(options)),
-                zoned: options.is_some_and(|options| self.boolean(options, "timezone")),
-            },
-            other => {
-                if let Some(node) = fields.get("logicalType") {
-                    self.at(
-                        node,
-                        format!("unknown logicalType '{other}'; it is one of {LOGICAL_TYPES}"),
-                    );
-                }
-                Kind::Untyped
-            }
-        }
-    }
-
-    fn date_format(
-        &mut self,
-        options: Option<&Fields<'_>>,
-        complete: impl Fn(&time::Pattern) -> bool,
-    ) -> Option<time::Pattern> {
-        let options = options?;
-        let node = options.get("format")?;
-        let text = self.text(options, "format")?;
-        match time::Pattern::new(text) {
-            Ok(pattern) if complete(&pattern) => Some(pattern),
-            Ok(_) => {
-                self.at(node, format!("format '{text}' does not say all that the type needs"));
-                None
-            }
-            Err(reason) => {
-                self.at(node, format!("format '{text}' {reason}"));
-                None
-            }
-        }
-    }
-
-    fn zone(&mut self, options: &Fields<'_>) -> i32 {
-        let (Some(node), Some(text)) =
-            (options.get("defaultTimezone"), self.text(options, "defaultTimezone"))
-        else {
-            return 0;
-        };
-        time::read_zone(text).unwrap_or_else(|| {
-            self.at(
-                node,
-                format!(
-                    "defaultTimezone '{text}' is not supported; write UTC or an offset like +02:00"
-                ),
-            );
-            0
-        })
-    }
-
-    fn options(&mut self, options: &Fields<'_>, kind: &Kind) -> Options {
-        let mut read = Options::default();
-        // Where a type has no bounds, the keys were already reported as unknown.
-        let bounded = !matches!(
-            kind,
-            Kind::Untyped | Kind::Text | Kind::Boolean | Kind::Object | Kind::Array
-        );
-        for bound in Bound::ALL.into_iter().filter(|_| bounded) {
-            if let Some(node) = options.get(bound.name())
-                && let Some(value) = self.bound(node, bound.name(), kind)
-            {
-                read.bounds.push((bound, value));
-            }
-        }
-        if let Some(node) = options.get("multipleOf")
-            && let Some(step) = self.number(node, "multipleOf")
-        {
-            if step.compare(&Value::Int(0)).is_some_and(|order| order.is_gt()) {
-                read.multiple_of = Some(step);
-            } else {
-                self.at(node, "'multipleOf' must be greater than 0");
-            }
-        }
-        read.min_length = self.length(options, "minLength");
-        read.max_length = self.length(options, "maxLength");
-        read.pattern = options.get("pattern").and_then(|node| self.pattern(node));
-        read.format = self.format(options, kind);
-        read
-    }
-
-    fn bound(&mut self, node: &Node, key: &str, kind: &Kind) -> Option<Value<'static>> {
-        if matches!(kind, Kind::Integer | Kind::Number) {
-            return self.number(node, key);
-        }
-        let value = match &node.value {
-            Yaml::Text(text) => kind.read_text(text),
-            _ => None,
-        };
-        if value.is_none() {
-            self.at(
-                node,
-                format!("'{key}' must be a {} in quotes, written as the data is", kind.name()),
-            );
-        }
-        value
-    }
-
-    fn length(&mut self, options: &Fields<'_>, key: &str) -> Option<u64> {
-        let value = self.integer(options, key)?;
-        let length = u64::try_from(value).ok();
-        if let (None, Some(node)) = (length, options.get(key)) {
-            self.at(node, format!("'{key}' must not be negative"));
-        }
-        length
-    }
-
-    fn format(&mut self, options: &Fields<'_>, kind: &Kind) -> Option<(String, Format)> {
-        let (of, known): (fn(&str) -> Option<Format>, &str) = match kind {
-            Kind::Text => {
-                (Format::of_text, "email, uuid, uri, hostname, ipv4, ipv6, byte, binary, password")
-            }
-            Kind::Integer => {
-                (Format::of_integer, "i8, i16, i32, i64, i128, u8, u16, u32, u64, u128")
-            }
-            Kind::Number => (Format::of_number, "f32, f64"),
-            _ => return None,
-        };
-        let node = options.get("format")?;
-        let name = self.text(options, "format")?;
-        let format = of(name);
-        if format.is_none() {
-            self.at(
-                node,
-                format!("unknown format '{name}'; for type {} it is one of {known}", kind.name()),
-            );
-        }
-        format.map(|format| (name.to_owned(), format))
-    }
-
-    fn reference_type(&mut self, fields: &Fields<'_>) {
-        if let Some(kind) = self.text(fields, "type")
-            && kind != "foreignKey"
-        {
-            self.problem(
-                fields.line,
-                fields.column,
-                format!("relationship type '{kind}' is not supported; write foreignKey"),
-            );
-        }
-    }
-
-    fn property_reference(&mut self, node: &Node, name: &str) -> Option<Reference> {
-        let fields = self.fields(
-            node,
-            "a relationship of a property",
-            &["type", "to", "id", "customProperties"],
-        )?;
-        self.reference_type(&fields);
-        let to = self.names(&fields, "to");
-        if to.len() != 1 {
-            self.at(node, "a relationship of a property needs one 'to', as table.column");
-            return None;
-        }
-        Some(Reference {
-            from: vec![name.to_owned()],
-            table: String::new(),
-            to: to.into_iter().map(|to| to.0).collect(),
-        })
-    }
-
-    fn schema_reference(&mut self, node: &Node) -> Option<Reference> {
-        let fields = self.fields(
-            node,
-            "a relationship of a schema",
-            &["type", "from", "to", "id", "customProperties"],
-        )?;
-        self.reference_type(&fields);
-        let (from, to) = (self.names(&fields, "from"), self.names(&fields, "to"));
-        if from.is_empty() || from.len() != to.len() {
-            self.at(node, "a relationship needs 'from' and 'to' with as many columns each");
-            return None;
-        }
-        let plain = |names: Vec<(String, u64, u64)>| names.into_iter().map(|name| name.0).collect();
-        Some(Reference { from: plain(from), table: String::new(), to: plain(to) })
-    }
-}
-
-/// The two ends of `table.column` or `schema/ID/properties/ID`.
-struct Place {
-    table: String,
-    column: String,
-}
-
-impl Reader {
-    /// Turns the names in relationships into tables and columns, now that every schema is known.
-    fn resolve(&mut self, mut schemas: Vec<Schema>, nodes: &[Node]) -> Vec<Schema> {
-        let all = schemas.clone();
-        for (schema, node) in schemas.iter_mut().zip(nodes) {
-            let name = schema.name.clone();
-            let own =
-                schema.properties.iter_mut().flat_map(|property| property.references.iter_mut());
-            for reference in own.chain(schema.references.iter_mut()) {
-                if let Err(message) = resolve_one(reference, &name, &all) {
-                    self.at(node, format!("schema '{name}': {message}"));
-                }
-            }
-        }
-        schemas
-    }
-}
-
-fn resolve_one(reference: &mut Reference, own: &str, all: &[Schema]) -> Result<(), String> {
-    let schema = all.iter().find(|schema| schema.name == own).ok_or("schema is unknown")?;
-    for from in &mut reference.from {
-        if schema.property(from).is_none() {
-            let place = place(from, all)?;
-            if !schema.is_named(&place.table) {
-                return Err(format!("relationship 'from' {from} is not a column of this schema"));
-            }
-            *from = place.column;
-        }
-        if schema.property(from).is_none() {
-            return Err(format!(
-                "relationship 'from' names '{from}', which is no property of this schema"
-            ));
-        }
-    }
-    for to in &mut reference.to {
-        let place = place(to, all)?;
-        if !reference.table.is_empty() && reference.table != place.table {
-            return Err("relationship 'to' names columns of several tables".to_owned());
-        }
-        (reference.table, *to) = (place.table, place.column);
-    }
-    let Some(target) = all.iter().find(|schema| schema.is_named(&reference.table)) else {
-        return Ok(());
-    };
-    match reference.to.iter().find(|to| target.property(to).is_none()) {
-        Some(unknown) => Err(format!(
-            "relationship 'to' names '{unknown}', which is no property of '{}'",
-            target.name
-        )),
-        None => Ok(()),
-    }
-}
-
-fn place(text: &str, all: &[Schema]) -> Result<Place, String> {
-    let bad =
-        || format!("relationship names '{text}'; write table.column or schema/ID/properties/ID");
-    let parts: Vec<&str> = text.trim_start_matches('/').split('/').collect();
-    if let ["schema", table, "properties", column] = parts[..] {
-        let schema = all
-            .iter()
-            .find(|schema| schema.id.as_deref() == Some(table) || schema.name == table)
-            .ok_or_else(|| {
-                format!(
-                    "relationship names the schema '{table}', which this contract does not have"
-                )
-            })?;
-        let property =
-            schema.properties.iter().find(|p| p.id.as_deref() == Some(column) || p.name == column);
-        let property = property.ok_or_else(|| {
-            format!(
-                "relationship names the property '{column}', which '{}' does not have",
-                schema.name
-            )
-        })?;
-        return Ok(Place { table: schema.name.clone(), column: property.name.clone() });
-    }
-    if text.contains('/') || text.contains('#') {
-        return Err(bad());
-    }
-    match text.split_once('.') {
-        Some((table, column)) if !table.is_empty() && !column.is_empty() => {
-            Ok(Place { table: table.to_owned(), column: column.to_owned() })
-        }
-        _ => Err(bad()),
     }
 }

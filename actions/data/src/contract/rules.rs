@@ -46,6 +46,17 @@ pub(super) fn at_property(reader: &mut Reader, node: &Node, kind: &Kind) -> Opti
     rule(reader, node, &Place::Property(kind))
 }
 
+/// A rule under what stands in a column.
+pub(super) fn at_nested(reader: &mut Reader, node: &Node, kind: &Kind) -> Option<Rule> {
+    let rule = rule(reader, node, &Place::Property(kind))?;
+    if matches!(rule.test, Test::DuplicateValues(_) | Test::RowCount) {
+        let metric = rule.test.metric();
+        reader.at(node, format!("{metric} belongs under a column, not under what stands in one"));
+        return None;
+    }
+    Some(rule)
+}
+
 /// A rule under a schema with these properties.
 pub(super) fn at_schema(reader: &mut Reader, node: &Node, properties: &[String]) -> Option<Rule> {
     rule(reader, node, &Place::Schema(properties))

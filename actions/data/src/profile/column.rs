@@ -40,6 +40,9 @@ pub(super) struct ColumnState {
     pub(super) earliest: Option<(i128, String)>,
     pub(super) latest: Option<(i128, String)>,
     pub(super) shape: Shape,
+    /// JSON objects and arrays.
+    objects: u64,
+    arrays: u64,
 }
 
 impl ColumnState {
@@ -56,6 +59,8 @@ impl ColumnState {
             Value::Date(days) => self.moment((*days).into(), value),
             Value::Timestamp(attos) | Value::Time(attos) => self.moment(*attos, value),
             Value::Bool(_) | Value::Opaque(_) => {}
+            Value::Object(_) => self.objects += 1,
+            Value::Array(_) => self.arrays += 1,
             number => self.number(number),
         }
         key.clear();
@@ -101,7 +106,7 @@ impl ColumnState {
             Value::Timestamp(_) => "timestamp",
             Value::Time(_) => "time",
             Value::Text(_) => "string",
-            Value::Opaque(_) => "",
+            Value::Object(_) | Value::Array(_) | Value::Opaque(_) => "",
         };
         for (name, refused) in TEXT_KINDS.iter().zip(&mut self.refused) {
             *refused |= *name != kind && !(kind == "integer" && *name == "number");
@@ -168,6 +173,8 @@ impl ColumnState {
         self.earliest = self.earliest.take().into_iter().chain(other.earliest).min();
         self.latest = self.latest.take().into_iter().chain(other.latest).max();
         self.shape.merge(other.shape);
+        self.objects += other.objects;
+        self.arrays += other.arrays;
     }
 
     /// The narrowest type that every value is of; `null` without a value.
@@ -177,6 +184,9 @@ impl ColumnState {
         }
         if self.count == 0 {
             return "null";
+        }
+        if [self.objects, self.arrays].contains(&self.count) {
+            return if self.objects == self.count { "object" } else { "array" };
         }
         let place = self.refused.iter().position(|refused| !refused);
         TEXT_KINDS[place.unwrap_or(TEXT_KINDS.len() - 1)]

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use crate::contract::{Bound, Item, Kind};
+use crate::contract::{Bound, Inner, Item, Kind};
 use crate::format::Format;
 use crate::pattern::{Exhausted, Pattern};
 use crate::source::{Part, Position};
 use crate::table::{Origin, Table};
 use crate::value::Value;
 
+use super::nested;
 use super::tally::{Hit, Tally};
 
 /// A sample shows at most this many characters of a cell.
@@ -28,6 +29,10 @@ pub(crate) enum CellTest<'c> {
     Format(Format),
     Missing(ValueSet),
     Invalid(Option<ValueSet>, Option<&'c Pattern>),
+    /// The object lacks the key.
+    Absent,
+    /// What stands in an object or array.
+    Inner(&'c Inner),
 }
 
 /// The values of a list, null among them or not.
@@ -98,7 +103,7 @@ impl Values {
 }
 
 impl CellTest<'_> {
-    fn is_bad_null(&self) -> bool {
+    pub(super) fn is_bad_null(&self) -> bool {
         match self {
             Self::Null => true,
             Self::Missing(set) => set.null,
@@ -107,7 +112,7 @@ impl CellTest<'_> {
     }
 
     /// Whether a value that its type can read is bad. `cell` is the same before that reading.
-    fn is_bad(
+    pub(super) fn is_bad(
         &self,
         value: &Value<'_>,
         cell: &Value<'_>,
@@ -115,7 +120,8 @@ impl CellTest<'_> {
         buffer: &mut Vec<u8>,
     ) -> Result<bool, Exhausted> {
         Ok(match self {
-            Self::Null | Self::Type => false,
+            Self::Null | Self::Type | Self::Absent => false,
+            Self::Inner(inner) => nested::breaks(inner, value),
             Self::Bound(bound, limit) => !within(*bound, value, limit),
             Self::MultipleOf(step) => !value.is_multiple_of(step),
             Self::MinLength(least) => length(value).is_some_and(|length| length < *least),

@@ -6,6 +6,7 @@
 //! [`key_log`]: crate::key_log
 
 mod column;
+mod nested;
 mod plan;
 mod report;
 mod state;
@@ -24,8 +25,9 @@ use crate::contract::{Contract, Schema};
 use crate::key_log::{self, Group, KeyLog, SpillError};
 use crate::label::CellError;
 use crate::source::{PartRows, Position, Scan, ScanError, Source, Wanted};
-use crate::table::ReadError;
+use crate::table::{Format, ReadError};
 use crate::value;
+use column::CellTest;
 use plan::{Other, Plan, Question};
 use tally::Tally;
 use visitor::{Labels, OtherError, OtherVisitor, Visitor};
@@ -86,6 +88,18 @@ pub enum ValidateError {
         column: String,
         /// The data as the user named it.
         data: String,
+    },
+    /// A rule about what stands in objects or arrays, and a file in which that cannot be seen.
+    #[error(
+        "'{key}' of '{property}' cannot be checked in {file}: only in JSON Lines rules look into objects and arrays"
+    )]
+    NotNested {
+        /// The key of the contract.
+        key: &'static str,
+        /// The property that has it.
+        property: String,
+        /// The file.
+        file: String,
     },
     /// The contract has no schema of that name.
     #[error("the contract has no schema '{name}'; it has {known}")]
@@ -213,7 +227,12 @@ impl Partial {
             tallies.into_iter().for_each(|tally| whole.merge(tally));
             keys.push(whole);
         }
-        let Self { seen, values, tallies, labels, rows, .. } = self;
+        let Self { mut seen, values, tallies, labels, rows, .. } = self;
+        for (seen, column) in seen.iter_mut().zip(&plan.columns) {
+            // Where nothing could have it, nothing lacks it.
+            let lacks = column.absent.is_some_and(|index| tallies[index].count > 0);
+            *seen |= column.parent.is_some() && !lacks;
+        }
         Ok(verdict::report(plan, &Found { seen, values, tallies, keys, labels }, &rows))
     }
 }
@@ -225,6 +244,7 @@ fn read(
     options: &ValidateOptions,
     shard: Shard,
 ) -> Result<Partial, ValidateError> {
+    can_look_inside(plan, data)?;
     let threads = options.threads.max(1);
     let memory = options.memory_bytes / (threads * plan.keys.len().max(1));
     let shard_parts = (shard.index, shard.count);
@@ -259,6 +279,30 @@ fn read(
     })
 }
 
+/// Whether the data's formats have what rules about objects and arrays look into.
+fn can_look_inside(plan: &Plan<'_>, data: &Source) -> Result<(), ValidateError> {
+    let inner = |test: &CellTest<'_>| match test {
+        CellTest::Inner(inner) => Some(inner.name()),
+        _ => None,
+    };
+    let rule = plan.columns.iter().find_map(|column| match column.parent {
+        Some(parent) if column.property.is_item => {
+            Some((&plan.columns[parent].property.name, "items"))
+        }
+        Some(parent) => Some((&plan.columns[parent].property.name, "properties")),
+        None => Some((&column.property.name, column.tests.iter().find_map(inner)?)),
+    });
+    let file = data.files().iter().find(|file| file.format != Format::JsonLines);
+    match (rule, file) {
+        (Some((property, key)), Some(file)) => Err(ValidateError::NotNested {
+            key,
+            property: property.clone(),
+            file: file.name.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The columns that any check looks at.
 fn wanted(plan: &Plan<'_>) -> Wanted {
     let needed = plan.checks.iter().flat_map(|check| &check.needs);
@@ -268,7 +312,8 @@ fn wanted(plan: &Plan<'_>) -> Wanted {
     });
     let labels = plan.labels.iter().map(|label| &label.column);
     let columns = needed.chain(others).chain(labels);
-    Wanted::These(columns.map(|index| plan.columns[*index].property.column.clone()).collect())
+    let columns = columns.map(|index| &plan.columns[*index]).filter(|plan| plan.parent.is_none());
+    Wanted::These(columns.map(|plan| plan.property.column.clone()).collect())
 }
 
 /// Writes down the keys of the other table that a question speaks of.

@@ -12,10 +12,12 @@ pub(super) struct Plan<'c> {
     pub(super) schema: &'c Schema,
     /// In the order of the report.
     pub(super) checks: Vec<Draft<'c>>,
-    /// One entry a property.
+    /// One entry a property, then one for each that stands in another one, behind that one.
     pub(super) columns: Vec<ColumnPlan<'c>>,
     pub(super) keys: Vec<KeyPlan<'c>>,
     pub(super) labels: Vec<LabelPlan>,
+    /// Number of tallies of cell tests.
+    pub(super) tallies: usize,
 }
 
 /// What the cells of one property are asked.
@@ -24,6 +26,10 @@ pub(super) struct ColumnPlan<'c> {
     pub(super) tests: Vec<CellTest<'c>>,
     /// The place of the first test's tally among all tallies.
     pub(super) first: usize,
+    /// For what stands in a property: the plan of that property.
+    pub(super) parent: Option<usize>,
+    /// For a key of an object: the tally of objects that lack it.
+    pub(super) absent: Option<usize>,
 }
 
 /// A question about keys.
@@ -106,25 +112,23 @@ impl<'c> Plan<'c> {
         let mut planner = Planner {
             contract,
             tables,
-            tallies: 0,
             plan: Self {
                 schema,
                 checks: Vec::new(),
                 columns: Vec::new(),
                 keys: Vec::new(),
                 labels: Vec::new(),
+                tallies: 0,
             },
         };
+        for property in &schema.properties {
+            planner.column(property, None);
+        }
         for (index, property) in schema.properties.iter().enumerate() {
             planner.property(index, property)?;
         }
         planner.table()?;
         Ok(planner.plan)
-    }
-
-    /// Number of tallies of cell tests.
-    pub(super) fn tallies(&self) -> usize {
-        self.columns.last().map_or(0, |last| last.first + last.tests.len())
     }
 }
 
@@ -133,7 +137,6 @@ struct Planner<'c> {
     /// Absent where no data is read any more.
     tables: Option<&'c IndexMap<String, Source>>,
     plan: Plan<'c>,
-    tallies: usize,
 }
 
 /// A check that a property or a schema has by itself.
@@ -160,21 +163,20 @@ fn structural<'c>(
 }
 
 impl<'c> Planner<'c> {
+    fn column(&mut self, property: &'c Property, parent: Option<usize>) -> usize {
+        let plan = ColumnPlan { property, tests: Vec::new(), first: 0, parent, absent: None };
+        self.plan.columns.push(plan);
+        self.plan.columns.len() - 1
+    }
+
     fn property(&mut self, index: usize, property: &'c Property) -> Result<(), ValidateError> {
         let name = property.name.as_str();
-        let first = self.tallies;
-        self.plan.columns.push(ColumnPlan { property, tests: Vec::new(), first });
+        self.plan.columns[index].first = self.plan.tallies;
         let expected = format!("column {}", property.column);
         let absent = Answer::Column(index);
         let draft = structural(format!("{name}.column"), Some(name), "column", expected, absent);
         self.plan.checks.push(draft);
-        if property.kind != Kind::Untyped {
-            let expected = property.kind.name().to_owned();
-            self.cell_check(index, "logicalType", expected, CellTest::Type);
-        }
-        if property.required {
-            self.cell_check(index, "required", "not null".to_owned(), CellTest::Null);
-        }
+        self.type_and_nulls(index, property);
         if property.unique {
             let question = Question::Duplicates { nulls_fail: false };
             let answer = self.key("", vec![index], false, question);
@@ -188,13 +190,57 @@ impl<'c> Planner<'c> {
             let answer = self.foreign_key(reference, &format!("{name}.foreignKey"))?;
             self.own_check(index, "foreignKey", expected, answer);
         }
+        self.property_rules(index, property);
+        property.nested.iter().for_each(|nested| self.nested(nested, index));
+        Ok(())
+    }
+
+    fn type_and_nulls(&mut self, index: usize, property: &'c Property) {
+        if property.kind != Kind::Untyped {
+            let expected = property.kind.name().to_owned();
+            self.cell_check(index, "logicalType", expected, CellTest::Type);
+        }
+        if property.required {
+            self.cell_check(index, "required", "not null".to_owned(), CellTest::Null);
+        }
+    }
+
+    fn property_rules(&mut self, index: usize, property: &'c Property) {
         for rule in &property.rules {
             let answer = self.property_rule(index, rule);
-            let mut draft = of_rule(rule, Some(name), answer);
-            (draft.shown, draft.needs) = (vec![index], vec![index]);
+            let mut draft = of_rule(rule, Some(&property.name), answer);
+            (draft.shown, draft.needs) = (vec![index], self.line(index));
             self.plan.checks.push(draft);
         }
-        Ok(())
+    }
+
+    /// What stands in a property: a key of its object, or each item of its array.
+    fn nested(&mut self, property: &'c Property, parent: usize) {
+        let name = property.name.as_str();
+        let index = self.column(property, Some(parent));
+        self.plan.columns[index].first = self.plan.tallies;
+        if !property.is_item {
+            let answer = self.cells(index, CellTest::Absent);
+            if let Answer::Cells(tally) = answer {
+                self.plan.columns[index].absent = Some(tally);
+            }
+            let expected = format!("key {}", property.column);
+            let (id, absent) = (format!("{name}.column"), Answer::Column(index));
+            let draft = structural(id, Some(name), "column", expected, absent);
+            self.plan.checks.push(Draft { needs: self.line(parent), ..draft });
+        }
+        self.type_and_nulls(index, property);
+        for (metric, expected, test) in option_tests(property) {
+            self.cell_check(index, metric, expected, test);
+        }
+        self.property_rules(index, property);
+        property.nested.iter().for_each(|nested| self.nested(nested, index));
+    }
+
+    /// A property and all that it stands in.
+    fn line(&self, index: usize) -> Vec<usize> {
+        let parent = |index: &usize| self.plan.columns[*index].parent;
+        std::iter::successors(Some(index), parent).collect()
     }
 
     /// A check that the property itself makes.
@@ -202,7 +248,7 @@ impl<'c> Planner<'c> {
         let name = self.plan.columns[index].property.name.as_str();
         let mut draft =
             structural(format!("{name}.{metric}"), Some(name), metric, expected, answer);
-        (draft.shown, draft.needs) = (vec![index], vec![index]);
+        (draft.shown, draft.needs) = (vec![index], self.line(index));
         self.plan.checks.push(draft);
     }
 
@@ -220,8 +266,8 @@ impl<'c> Planner<'c> {
     /// One more test of a property's cells; its tests are planned one after another.
     fn cells(&mut self, index: usize, test: CellTest<'c>) -> Answer {
         self.plan.columns[index].tests.push(test);
-        self.tallies += 1;
-        Answer::Cells(self.tallies - 1)
+        self.plan.tallies += 1;
+        Answer::Cells(self.plan.tallies - 1)
     }
 
     fn key(
@@ -452,6 +498,8 @@ fn option_tests(property: &Property) -> Vec<(&'static str, String, CellTest<'_>)
     if let Some((name, format)) = &options.format {
         tests.push(("format", format!("format {name}"), CellTest::Format(*format)));
     }
+    let inner = options.inner.iter();
+    tests.extend(inner.map(|inner| (inner.name(), inner.expected(), CellTest::Inner(inner))));
     tests
 }
 

@@ -166,7 +166,7 @@ fn fits(head: &Head, plan: &Plan<'_>, contract: &Contract) -> Result<(), String>
     }
     let properties = [head.seen.len(), head.lacking.len(), head.values.len()];
     let sizes = properties.iter().all(|n| *n == plan.columns.len())
-        && head.tallies.len() == plan.tallies()
+        && head.tallies.len() == plan.tallies
         && head.keys.len() == plan.keys.len()
         && head.labels.len() == plan.labels.len()
         && head.shard.index < head.shard.count;

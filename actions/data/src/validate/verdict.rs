@@ -34,7 +34,7 @@ pub(super) fn report(plan: &Plan<'_>, found: &Found, rows: &PartRows) -> Validat
         .iter()
         .filter(|draft| is_made(draft, found))
         .map(|draft| {
-            let check = judge(draft, outcome(draft, found, rows), plan, rows);
+            let check = judge(draft, outcome(draft, found, plan, rows), plan, rows);
             Check { idle: is_idle(draft, found, rows), ..check }
         })
         .collect();
@@ -44,12 +44,14 @@ pub(super) fn report(plan: &Plan<'_>, found: &Found, rows: &PartRows) -> Validat
 /// A check of an absent column is its absence alone.
 fn is_made(draft: &Draft<'_>, found: &Found) -> bool {
     match draft.answer {
-        Answer::Column(index) => !found.seen[index],
+        Answer::Column(index) => {
+            !found.seen[index] && draft.needs.iter().all(|index| found.seen[*index])
+        }
         _ => draft.needs.iter().all(|index| found.seen[*index]),
     }
 }
 
-fn outcome(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Outcome {
+fn outcome(draft: &Draft<'_>, found: &Found, plan: &Plan<'_>, rows: &PartRows) -> Outcome {
     match draft.answer {
         Answer::Cells(index) => {
             let tally = found.tallies[index].clone();
@@ -63,7 +65,11 @@ fn outcome(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Outcome {
             let reason = unlabelled(draft, found, rows);
             Outcome { tally: found.keys[index].clone(), reason, ..Outcome::default() }
         }
-        Answer::Column(_) => Outcome { tally: all(rows), always: true, ..Outcome::default() },
+        Answer::Column(index) => {
+            let absent = plan.columns[index].absent;
+            let tally = absent.map_or_else(|| all(rows), |tally| found.tallies[tally].clone());
+            Outcome { tally, always: true, ..Outcome::default() }
+        }
         Answer::RowCount => Outcome { measure: Some(rows.total()), ..Outcome::default() },
         Answer::Balance(index) => {
             let labels = &found.labels[index];
@@ -92,7 +98,7 @@ fn is_idle(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> bool {
         !matches!(draft.metric, "logicalType" | "required" | "nullValues" | "missingValues");
     matches!(draft.answer, Answer::Cells(_))
         && about_values
-        && draft.needs.iter().all(|index| found.values[*index] == 0)
+        && draft.shown.iter().all(|index| found.values[*index] == 0)
 }
 
 fn unlabelled(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Option<String> {

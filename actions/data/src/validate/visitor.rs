@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::column::{ColumnPart, shown};
+use super::nested::Spots;
 use super::plan::{KeyPlan, LabelPlan, Other, Plan, Question};
 use super::tally::Tally;
 use crate::contract::Kind;
@@ -77,7 +78,7 @@ impl<'p> Visitor<'p> {
         let properties = plan.columns.len();
         Self {
             plan,
-            tallies: vec![Tally::default(); plan.tallies()],
+            tallies: vec![Tally::default(); plan.tallies],
             keys: plan.keys.iter().map(answer).collect(),
             labels: plan.labels.iter().map(|_| Labels::default()).collect(),
             seen: vec![false; properties],
@@ -117,13 +118,18 @@ impl<'p> Visitor<'p> {
         table: &Table,
     ) -> Result<(), SpillError> {
         let columns = self.bind(part, table);
-        for (index, plan) in
-            self.plan.columns.iter().enumerate().filter(|(_, p)| !p.tests.is_empty())
-        {
-            let (column, kind) = (columns[index], &plan.property.kind);
+        let mut spots = Spots::new(table, part, before);
+        for (index, plan) in self.plan.columns.iter().enumerate() {
             let tallies = &mut self.tallies[plan.first..plan.first + plan.tests.len()];
-            let part = ColumnPart { table, column, kind, part, before };
-            self.values[index] += part.scan(&plan.tests, tallies);
+            if plan.parent.is_some() {
+                let scanned = spots.scan(self.plan, index, &columns, tallies);
+                self.values[index] += scanned.values;
+                self.seen[index] |= scanned.seen;
+            } else if !plan.tests.is_empty() {
+                let (column, kind) = (columns[index], &plan.property.kind);
+                let part = ColumnPart { table, column, kind, part, before };
+                self.values[index] += part.scan(&plan.tests, tallies);
+            }
         }
         let place = |row: usize| part.row(before + row);
         let mut labels = Vec::with_capacity(self.plan.labels.len());
@@ -153,6 +159,10 @@ impl<'p> Visitor<'p> {
         let named = table.origin() != Origin::Json;
         let mut columns = Vec::with_capacity(self.plan.columns.len());
         for (index, plan) in self.plan.columns.iter().enumerate() {
+            if plan.parent.is_some() {
+                columns.push(None);
+                continue;
+            }
             let column = places.get(plan.property.column.as_str()).copied();
             self.seen[index] |= column.is_some();
             if column.is_none() && named {
