@@ -1,22 +1,30 @@
-//! Whether data has drifted away from a reference: column by column, by a test or a distance.
+//! Whether data has drifted away from a reference: column by column, by a test or a distance; and whether a model answers worse than
+//! it did.
 
 mod columns;
 mod effects;
 mod evidently;
 mod method;
 mod parallel;
+mod performance;
 mod report;
 mod sample;
 mod score;
 mod step;
 mod summary;
 mod text;
+mod watch;
 
 pub use effects::compare_by_effect;
 pub use evidently::compare as compare_as_evidently;
 pub use method::{ColumnType, Method, UnknownMethod};
+pub use performance::{
+    ByEstimate, ByLabels, Metric, PerformanceError, PerformanceReport, Question, UnknownMetric,
+    WatchState, compare_performance,
+};
 pub use report::{ColumnReport, DriftReport, Rows, Status, Uncertainty};
 pub use step::Drift;
+pub use watch::sentences;
 
 /// Why there is no comparison: the user's data or wish.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

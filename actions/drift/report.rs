@@ -72,6 +72,18 @@ pub enum Status {
     Insufficient,
 }
 
+impl Status {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Drifted => "drifted",
+            Self::Same => "same",
+            Self::Insufficient => "insufficient",
+        }
+    }
+}
+
 impl ColumnReport {
     pub(super) fn new(
         column: &str,

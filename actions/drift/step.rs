@@ -2,7 +2,7 @@
 
 use super::columns::{Paired, inferred_widely};
 use super::report::{ColumnReport, DriftReport, Status};
-use super::{DriftError, Method, compare_as_evidently, compare_by_effect, summary};
+use super::{DriftError, Method, compare_as_evidently, compare_by_effect, summary, watch};
 use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
@@ -23,20 +23,27 @@ impl JobAction for Drift {
     }
 
     fn run(&self, context: &JobContext<'_>, inputs: &Inputs) -> Result<ActionOutcome, ActionError> {
-        let method = inputs.get("method").map(str::trim).filter(|name| !name.is_empty());
-        let method = method.map(str::parse::<Method>).transpose();
-        let method = method.map_err(|error| ActionError::input(error.to_string(), ""))?;
-        let columns = inputs.list("columns");
-        let reference = frame(context, inputs.text("reference"), &columns)?;
-        let current = frame(context, inputs.text("current"), &columns)?;
-        let report = match inputs.text("compat") {
-            "evidently" => compare_as_evidently(&reference, &current, method)?,
-            _ => compare_by_effect(&reference, &current, method)?,
-        };
-        report.columns.iter().for_each(|column| (context.log)(line(column)));
-        let sketches = summary::of(&report, &|name| paired(&reference, &current, name));
-        Ok(outcome(&report, inputs.text("fail-on") == "drift", sketches))
+        match inputs.text("performance").parse() {
+            Ok(metric) => watch::run(context, inputs, metric),
+            Err(_) => run_columns(context, inputs),
+        }
     }
+}
+
+fn run_columns(context: &JobContext<'_>, inputs: &Inputs) -> Result<ActionOutcome, ActionError> {
+    let method = inputs.get("method").map(str::trim).filter(|name| !name.is_empty());
+    let method = method.map(str::parse::<Method>).transpose();
+    let method = method.map_err(|error| ActionError::input(error.to_string(), ""))?;
+    let columns = inputs.list("columns");
+    let reference = frame(context, inputs.text("reference"), &columns)?;
+    let current = frame(context, inputs.text("current"), &columns)?;
+    let report = match inputs.text("compat") {
+        "evidently" => compare_as_evidently(&reference, &current, method)?,
+        _ => compare_by_effect(&reference, &current, method)?,
+    };
+    report.columns.iter().for_each(|column| (context.log)(line(column)));
+    let sketches = summary::of(&report, &|name| paired(&reference, &current, name));
+    Ok(outcome(&report, inputs.text("fail-on") == "drift", sketches))
 }
 
 /// A table of the workspace with the columns that are wanted.

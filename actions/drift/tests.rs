@@ -1,3 +1,4 @@
+use super::performance::{Metric, Question, WatchState, compare_performance};
 use super::{
     Drift, DriftError, DriftReport, Method, Status, compare_as_evidently, compare_by_effect,
 };
@@ -223,4 +224,119 @@ fn columns_that_are_not_there_are_wrong_input() {
     let error = bench.run_job(&Drift, &given).unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.to_string().contains("t.csv has no column 'nothing'"), "{error}");
+}
+
+/// Answers with the probability that `said` makes of the true one, and labels of the first `labelled` rows.
+fn answers(seed: u64, rows: usize, labelled: usize, wrong: f64) -> pawl_data::Answers {
+    let mut random = Lcg::new(seed);
+    let mut text = "p,y_true\n".to_owned();
+    for row in 0..rows {
+        let positive = random.uniform() < 0.5;
+        let p = if positive { 1.0 - wrong } else { wrong };
+        let label = positive == (random.uniform() >= wrong);
+        let label = if row < labelled { u8::from(label).to_string() } else { String::new() };
+        writeln!(text, "{p},{label}").unwrap();
+    }
+    let format = Format::Csv { delimiter: b',' };
+    pawl_data::Answers::open(&pawl_data::Source::from_bytes("a.csv", format, text.into())).unwrap()
+}
+
+const ASKED: Question = Question { metric: Metric::Accuracy, margin: 0.01 };
+
+#[test]
+fn labels_say_that_a_model_is_worse_and_since_when() {
+    let reference = answers(1, 2_000, 2_000, 0.1);
+    for metric in [Metric::Accuracy, Metric::Brier] {
+        let asked = Question { metric, ..ASKED };
+        let bad = answers(2, 3_000, 3_000, 0.25);
+        let (report, _) = compare_performance(&reference, &bad, asked, None).unwrap();
+        let found = report.labelled.unwrap();
+        assert!(report.drifted && found.status == Status::Drifted, "{report:?}");
+        assert!(found.change.unwrap().found_after < 1_500, "{report:?}");
+        assert_eq!((found.rows, report.reference.rows, report.unlabelled), (3_000, 2_000, None));
+        let good = answers(3, 3_000, 3_000, 0.1);
+        let (report, _) = compare_performance(&reference, &good, asked, None).unwrap();
+        assert_eq!((report.status, report.drifted), (Status::Same, false), "{report:?}");
+        assert_eq!(report.labelled.unwrap().change, None);
+    }
+}
+
+#[test]
+fn rows_without_labels_are_judged_by_their_probabilities() {
+    let reference = answers(1, 2_000, 2_000, 0.1);
+    let (report, _) =
+        compare_performance(&reference, &answers(2, 2_000, 0, 0.1), ASKED, None).unwrap();
+    assert_eq!((report.status, report.labelled), (Status::Same, None), "{report:?}");
+    // Half of the rows are ones on which the model is far less sure.
+    let mut unsure = answers(3, 2_000, 0, 0.1);
+    (0..1_000).for_each(|row| unsure.p[row] = if unsure.positive[row] { 0.6 } else { 0.4 });
+    let (report, _) = compare_performance(&reference, &unsure, ASKED, None).unwrap();
+    let found = report.unlabelled.unwrap();
+    // The curve runs straight from 0.1 to 0.9: 0.6 is right in 60 of 100 cases.
+    assert!((found.value - 0.75).abs() < 0.02 && found.interval[0] > 0.1, "{found:?}");
+    assert_eq!(report.status, Status::Drifted);
+}
+
+#[test]
+fn few_rows_say_nothing_unless_labels_are_clear() {
+    let reference = answers(1, 2_000, 2_000, 0.02);
+    let few = answers(2, 50, 50, 0.02);
+    let (report, _) = compare_performance(&reference, &few, ASKED, None).unwrap();
+    assert_eq!(report.status, Status::Insufficient);
+    let (report, _) =
+        compare_performance(&reference, &answers(2, 60, 60, 0.45), ASKED, None).unwrap();
+    assert_eq!(report.status, Status::Drifted, "{report:?}");
+    let (report, _) =
+        compare_performance(&answers(1, 60, 60, 0.02), &answers(2, 500, 500, 0.02), ASKED, None)
+            .unwrap();
+    assert_eq!(report.status, Status::Insufficient, "{report:?}");
+}
+
+#[test]
+fn looks_one_after_another_say_what_one_look_says() {
+    let reference = answers(1, 2_000, 2_000, 0.1);
+    let all = answers(2, 1_200, 1_200, 0.2);
+    let cut = |from: usize, to: usize| pawl_data::Answers {
+        right: all.right[from..to].to_vec(),
+        p: all.p[from..to].to_vec(),
+        positive: all.positive[from..to].to_vec(),
+    };
+    let (whole, _) = compare_performance(&reference, &all, ASKED, None).unwrap();
+    let mut state: Option<WatchState> = None;
+    let mut last = None;
+    for from in (0..1_200).step_by(300) {
+        let part = cut(from, from + 300);
+        let (report, next) = compare_performance(&reference, &part, ASKED, state).unwrap();
+        (state, last) = (Some(next), Some(report));
+    }
+    assert_eq!(last.unwrap(), whole);
+    let other = Question { margin: 0.02, ..ASKED };
+    let error = compare_performance(&reference, &all, other, state).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the state is of accuracy with margin 0.01 and 2000 rows of reference, not of this comparison"
+    );
+}
+
+#[test]
+fn answers_that_cannot_be_compared_are_refused() {
+    let known = answers(1, 200, 200, 0.1);
+    let unknown = answers(2, 200, 0, 0.1);
+    let error = |reference, current, asked| {
+        compare_performance(reference, current, asked, None).unwrap_err().to_string()
+    };
+    assert_eq!(error(&unknown, &known, ASKED), "the reference has no row with a label in y_true");
+    let mut bare = unknown.clone();
+    bare.p.clear();
+    bare.positive.clear();
+    assert_eq!(
+        error(&known, &bare, ASKED),
+        "the current data has neither labels nor probabilities that the reference has, too"
+    );
+    let brier = Question { metric: Metric::Brier, ..ASKED };
+    assert_eq!(error(&known, &bare, brier), "brier needs a probability in column p on both sides");
+    let none = pawl_data::Answers::default();
+    assert_eq!(error(&known, &none, ASKED), "the current data has no row");
+    let wide = Question { margin: 1.0, ..ASKED };
+    assert_eq!(error(&known, &known, wide), "the margin 1 is not from 0 to below 1");
 }

@@ -8,6 +8,7 @@
 //! Nothing here prints, reads the clock or the environment. File access is
 //! [`Source`], [`Table::open`] and [`digest_file`] alone, and temporary files without names.
 
+mod answers;
 mod contract;
 mod csv;
 mod diff;
@@ -32,6 +33,7 @@ mod time;
 mod validate;
 mod value;
 
+pub use answers::Answers;
 pub use contract::{Contract, ContractError, Problem};
 pub use diff::{Change, Effect, diff_contracts, diff_profiles};
 pub use digest::{digest_bytes, digest_file, digest_reader};

@@ -27,10 +27,10 @@ const RESERVED: [&str; 9] =
     ["id", "y_true", "y_pred", "p", "y_score", "weight", "cluster", "latency_ms", "cost"];
 
 /// Names of the column of probabilities of the positive class.
-const PROBABILITIES: [&str; 4] = ["p", "p_1", "p_true", "p_True"];
+pub(crate) const PROBABILITIES: [&str; 4] = ["p", "p_1", "p_true", "p_True"];
 
 /// From this probability on a row is predicted as positive, where a file does not say it.
-const THRESHOLD: f64 = 0.5;
+pub(crate) const THRESHOLD: f64 = 0.5;
 
 /// What names a row: a number, or any text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -474,7 +474,7 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with("p_")
 }
 
-fn read_label(text: &str) -> Result<bool, &'static str> {
+pub(crate) fn read_label(text: &str) -> Result<bool, &'static str> {
     match text {
         "1" | "1.0" => Ok(true),
         "0" | "0.0" => Ok(false),
@@ -484,7 +484,7 @@ fn read_label(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-fn read_probability(text: &str) -> Result<f64, &'static str> {
+pub(crate) fn read_probability(text: &str) -> Result<f64, &'static str> {
     let wanted = "a probability from 0 to 1";
     text.parse().ok().filter(|p| (0.0..=1.0).contains(p)).ok_or(wanted)
 }

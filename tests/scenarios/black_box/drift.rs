@@ -152,3 +152,64 @@ fn drift_is_an_answer_and_no_failure() {
     let text = call("numbers.csv").run().stdout();
     assert!(text.ends_with("0 of 1 columns drifted: the data has not drifted\n"), "{text}");
 }
+
+/// Answers that are right but for every `wrong`-th row; of the rows from `unlabelled` on no label has come.
+fn answers(rows: usize, wrong: usize, unlabelled: usize) -> String {
+    let row = |n: usize| {
+        let said = (n * 7).is_multiple_of(3);
+        let label = (n < unlabelled).then(|| u8::from(said != n.is_multiple_of(wrong)).to_string());
+        format!("{},{}\n", if said { "0.9" } else { "0.1" }, label.unwrap_or_default())
+    };
+    format!("p,y_true\n{}", (0..rows).map(row).collect::<String>())
+}
+
+#[test]
+fn a_model_that_answers_worse_is_found_by_its_labels_over_several_looks() {
+    let project = Project::new()
+        .file("reference.csv", &answers(1_000, 10, 1_000))
+        .file("good.csv", &answers(400, 10, 400))
+        .file("bad.csv", &answers(400, 4, 300));
+    let look = |file: &str| {
+        let call = ["data", "drift", "reference.csv", file, "--performance", "accuracy", "--json"];
+        Pawl::new(&project).args(call).args(["--state", "watch.json"]).run().code(0).json()
+    };
+    let good = look("good.csv");
+    assert_eq!((&good["status"], &good["drifted"]), (&"same".into(), &false.into()), "{good:#}");
+    assert_eq!(
+        (&good["labelled"]["rows"], &good["labelled"]["change"]),
+        (&400.into(), &Value::Null)
+    );
+    assert_eq!(good["reference"]["value"], 0.9);
+    let bad = look("bad.csv");
+    assert_eq!(bad["drifted"], true, "{bad:#}");
+    assert_eq!(bad["labelled"]["rows"], 700, "the earlier look counts");
+    assert_eq!(bad["unlabelled"]["rows"], 100);
+    let change = &bad["labelled"]["change"];
+    let before = change["rows_before"].as_u64().expect("a number of rows");
+    assert!((380..=440).contains(&before), "the change came after 400 labels: {change}");
+    // Its own probabilities can't tell: they are as sure as they were.
+    assert_eq!(bad["unlabelled"]["status"], "same");
+    let text = Pawl::new(&project)
+        .args(["data", "drift", "reference.csv", "bad.csv", "--performance", "accuracy"])
+        .run();
+    assert!(text.code(0).stdout().contains("worse by"), "{}", text.stdout());
+}
+
+#[test]
+fn a_watch_refuses_what_it_cannot_go_on_with() {
+    let project = Project::new()
+        .file("reference.csv", &answers(1_000, 10, 1_000))
+        .file("good.csv", &answers(400, 10, 400))
+        .file("none.csv", "y_pred\n1\n")
+        .file("other.json", "{}");
+    for (file, more, message) in [
+        ("good.csv", &["--state", "other.json"][..], "other.json is no state of this command"),
+        ("good.csv", &["--margin", "2"], "the margin 2 is not from 0 to below 1"),
+        ("none.csv", &[], "the current data has neither labels nor probabilities"),
+        ("good.csv", &["--method", "psi"], "cannot be used with"),
+    ] {
+        let call = ["data", "drift", "reference.csv", file, "--performance", "accuracy"];
+        let outcome = Pawl::new(&project).args(call).args(more).run();
+        assert!(outcome.code(2).stderr().contains(message), "{}", outcome.stderr());
+    }
+}

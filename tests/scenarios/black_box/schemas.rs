@@ -377,6 +377,21 @@ fn reports_of_drift_fit_their_schema_in_both_modes() {
 }
 
 #[test]
+fn reports_of_performance_fit_the_schema_of_drift() {
+    let row = |n: usize, every: usize| format!("0.9,{}\n", u8::from(!n.is_multiple_of(every)));
+    let side = |every| format!("p,y_true\n{}", (0..400).map(|n| row(n, every)).collect::<String>());
+    let open = format!("{}0.9,\n", side(10));
+    let project =
+        Project::new().file("r.csv", &side(10)).file("c.csv", &side(3)).file("o.csv", &open);
+    for (file, drifted) in [("c.csv", true), ("o.csv", false)] {
+        let call = ["data", "drift", "r.csv", file, "--performance", "brier", "--json"];
+        let report = Pawl::new(&project).args(call).run().code(0).json();
+        hold(&strictly("drift-report"), &report);
+        assert_eq!(report["drifted"], drifted, "{report:#}");
+    }
+}
+
+#[test]
 fn samples_of_events_in_the_documents_fit_their_schema() {
     let validator = strictly("event");
     let mut count = 0;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::table::{Format, ReadError};
+use crate::table::{Format, ReadError, Table};
 use content::Origin;
 
 pub(crate) use content::{Content, unreadable};
@@ -25,6 +25,9 @@ pub(crate) use scan::{Scan, ScanError, Wanted};
 
 /// Bytes of a pipe that are looked at to tell what it carries.
 const SNIFFED: u64 = 64 * 1024;
+
+/// Largest file of which all rows are held in memory.
+const MAX_TABLE_BYTES: u64 = u32::MAX as u64;
 
 /// A table that is not read yet: one file or several that make one table together.
 pub struct Source {
@@ -119,6 +122,23 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Its files as tables in memory, one after another. A stream can be read once.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is larger than 4 GiB, or is not what its format says.
+    pub fn tables(&self) -> impl Iterator<Item = Result<Table, ReadError>> {
+        self.files.iter().map(|file| {
+            // One byte more than may be says that there are more.
+            let mut reader = file.origin.open(&file.name)?.take(MAX_TABLE_BYTES + 1);
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).map_err(|error| unreadable(&file.name, error))?;
+            if bytes.len() as u64 > MAX_TABLE_BYTES {
+                return Err(ReadError::too_large(&file.name, bytes.len()));
+            }
+            Table::from_bytes(&file.name, file.format, bytes)
+        })
     }
 
     pub(crate) fn files(&self) -> &[SourceFile] {

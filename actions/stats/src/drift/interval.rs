@@ -70,7 +70,7 @@ pub fn effect(estimate: f64, noise: Noise, threshold: f64) -> Effect {
     Effect { low: (corrected - reach).max(0.0), high: corrected + reach, p_value }
 }
 
-fn poisson(random: &mut Lcg, mean: f64) -> f64 {
+pub(super) fn poisson(random: &mut Lcg, mean: f64) -> f64 {
     if mean <= 0.0 {
         return 0.0;
     }

@@ -7,6 +7,7 @@
 
 pub mod bins;
 pub mod chi_square;
+pub mod concept;
 pub mod divergence;
 pub mod interval;
 pub mod kolmogorov;
@@ -14,6 +15,7 @@ pub mod ks;
 pub mod radix;
 pub mod saddle;
 pub mod two_values;
+pub mod unlabelled;
 pub mod wasserstein;
 
 #[cfg(test)]

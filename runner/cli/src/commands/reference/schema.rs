@@ -479,8 +479,43 @@ fn drift_report() -> Value {
         "share": { "type": "number" },
         "columns": list(with_optional(column, uncertainty)),
     }));
-    let whole = with_optional(whole, json!({ "left_out": list(text()) }));
-    titled("Drift report", "The report of `pawl/drift` and `pawl data drift --json`.", whole)
+    let columns = with_optional(whole, json!({ "left_out": list(text()) }));
+    let either = json!({ "type": "object", "oneOf": [columns, performance_report()] });
+    titled("Drift report", "The report of `pawl/drift` and `pawl data drift --json`.", either)
+}
+
+/// That of `pawl data drift --performance`.
+fn performance_report() -> Value {
+    let status = json!({ "enum": ["drifted", "same", "insufficient"] });
+    let number = json!({ "type": "number" });
+    let or_null = |schema: Value| json!({ "oneOf": [schema, { "type": "null" }] });
+    let change =
+        object(json!({ "found_after": count(), "rows_before": count(), "value_since": number }));
+    let labelled = object(json!({
+        "rows": count(),
+        "value": number,
+        "worse_by": number,
+        "evidence": number,
+        "evidence_needed": number,
+        "status": status,
+        "change": or_null(change),
+    }));
+    let unlabelled = object(json!({
+        "rows": count(),
+        "value": number,
+        "worse_by": number,
+        "interval": { "type": "array", "items": number, "minItems": 2, "maxItems": 2 },
+        "status": status,
+    }));
+    object(json!({
+        "drifted": { "type": "boolean" },
+        "status": status,
+        "metric": { "enum": ["accuracy", "brier"] },
+        "margin": number,
+        "reference": object(json!({ "rows": count(), "value": number, "bound": number })),
+        "labelled": or_null(labelled),
+        "unlabelled": or_null(unlabelled),
+    }))
 }
 
 fn gate_report() -> Value {
