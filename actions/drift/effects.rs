@@ -4,18 +4,16 @@ use super::columns::{Paired, inferred_widely, paired};
 use super::method::{ColumnType, Method};
 use super::report::{ColumnReport, DriftReport, Rows, Status, Uncertainty};
 use super::sample::Sample;
-use super::score::{Histogram, histogram, score};
+use super::score::{distance, histogram, score};
 use super::{DriftError, parallel, text};
 use pawl_data::pandas::{Frame, SeriesValues};
-use pawl_stats::drift::interval::{Effect, Noise, effect, noise};
+use pawl_stats::drift::interval::{Effect, Noise, effect};
 use pawl_stats::multiplicity::benjamini_hochberg;
 
 /// With fewer rows on either side nothing is said.
 const MIN_ROWS: usize = 100;
 /// The share of false claims among the columns that are said to have drifted.
 const MAX_FALSE: f64 = 0.05;
-/// The draws are the same in each run.
-const SEED: u64 = 42;
 
 /// Compares each column of `current` with the one of its name in `reference` by an effect size: Wasserstein's for numbers,
 /// Jensen-Shannon's for categories, how well texts are told apart, or by `method` where it fits.
@@ -95,7 +93,8 @@ fn compare_column(column: &Paired<'_>, method: Option<Method>) -> Result<Found, 
                 .map_err(|e| failed(e.to_string()))?;
             let bins = histogram(method, column.kind, &reference, &current)
                 .map_err(|e| failed(e.to_string()))?;
-            (scored.score, uncertain(method, scored.score, &bins))
+            let effect = bins.effect(distance(method), scored.score, method.threshold());
+            (scored.score, effect)
         }
     };
     let mut report = ColumnReport::new(name, column.kind, method, value, false);
@@ -107,21 +106,6 @@ fn compare_column(column: &Paired<'_>, method: Option<Method>) -> Result<Found, 
         status: Status::Insufficient,
     });
     Ok(Found { report, effect })
-}
-
-/// Distances that are roots are drawn as squares, which have no kink at 0.
-fn uncertain(method: Method, score: f64, bins: &Histogram) -> Effect {
-    let is_root = matches!(method, Method::JensenShannon | Method::Hellinger);
-    let power = |value: f64| if is_root { value * value } else { value };
-    let drawn = noise(&bins.reference, &bins.current, SEED, |left, right| {
-        power(bins.distance(method, left, right))
-    });
-    let mut found = effect(power(score), drawn, power(method.threshold()));
-    if is_root {
-        found.low = found.low.sqrt();
-        found.high = found.high.sqrt();
-    }
-    found
 }
 
 /// The columns of types that cannot be compared.

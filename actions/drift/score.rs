@@ -4,7 +4,8 @@ use super::method::{ColumnType, Method};
 use super::sample::{Key, Numbers, Sample, Stored, joined};
 use super::text;
 use pawl_stats::drift::bins::{BinError, Span, Storage, counts, sturges};
-use pawl_stats::drift::{chi_square, divergence, ks, radix, two_values, wasserstein};
+use pawl_stats::drift::effect_size::{Distance, Histogram};
+use pawl_stats::drift::{chi_square, divergence, ks, two_values, wasserstein};
 use std::cmp::Ordering;
 
 /// Numbers with more different values than these in the reference are binned.
@@ -44,11 +45,23 @@ pub(super) fn score(
             divergence::hellinger(&shares.reference, &shares.current)
         }
         Method::JensenShannon | Method::Psi | Method::KlDiv => {
-            diverged(method, shares(kind, reference, current)?)
+            let shares = shares(kind, reference, current)?;
+            distance(method).of_shares(&shares.reference, &shares.current)
         }
         Method::PercText | Method::AbsText => return texts(method, reference, current),
     };
     Ok(Scored { score, drifted: method.decides(score) })
+}
+
+/// The effect size that a method is.
+pub(super) fn distance(method: Method) -> Distance {
+    match method {
+        Method::JensenShannon => Distance::JensenShannon,
+        Method::Psi => Distance::Psi,
+        Method::KlDiv => Distance::KullbackLeibler,
+        Method::Hellinger => Distance::Hellinger,
+        _ => Distance::Wasserstein,
+    }
 }
 
 type Pair<'a> = (&'a Numbers<'a>, &'a Numbers<'a>);
@@ -176,17 +189,6 @@ fn shares(
     Ok(Shares { reference: share(r), current: share(c) })
 }
 
-/// The counts behind a distance, which can be drawn anew.
-pub(super) struct Histogram {
-    pub(super) reference: Vec<f64>,
-    pub(super) current: Vec<f64>,
-    /// Wasserstein's: how far it is to the next point, in deviations.
-    gaps: Vec<f64>,
-}
-
-/// Points at which distribution functions are looked at when rows are drawn anew.
-const MAX_POINTS: usize = 256;
-
 /// The counts of a distance. Wasserstein's are those between quantiles of both sides together.
 pub(super) fn histogram(
     method: Method,
@@ -200,68 +202,15 @@ pub(super) fn histogram(
     let shares = shares(kind, reference, current)?;
     let counts =
         |shares: &[f64], rows: usize| shares.iter().map(|share| share * rows as f64).collect();
-    Ok(Histogram {
-        reference: counts(&shares.reference, reference.len()),
-        current: counts(&shares.current, current.len()),
-        gaps: Vec::new(),
-    })
+    Ok(Histogram::of_counts(
+        counts(&shares.reference, reference.len()),
+        counts(&shares.current, current.len()),
+    ))
 }
 
 fn quantiles((reference, current): Pair<'_>) -> Histogram {
-    let (r, c) = (reference.sorted(), current.sorted());
-    let mut all = [r.as_slice(), c.as_slice()].concat();
-    radix::sort(&mut all);
-    let step = all.len().div_ceil(MAX_POINTS);
-    let mut points: Vec<f64> = all.iter().copied().step_by(step).collect();
-    points.dedup();
-    let counts = |side: &[f64]| -> Vec<f64> {
-        let below = points.iter().skip(1).map(|point| side.partition_point(|value| value < point));
-        let ends: Vec<usize> = below.chain([side.len()]).collect();
-        let starts = [0].iter().chain(&ends);
-        starts.zip(&ends).map(|(start, end)| (end - start) as f64).collect()
-    };
-    let norm = wasserstein::deviation(&reference.values).max(0.001);
-    let gaps = points.windows(2).map(|pair| (pair[1] - pair[0]) / norm).collect();
-    Histogram { reference: counts(&r), current: counts(&c), gaps }
-}
-
-impl Histogram {
-    /// The distance of other counts in the same bins.
-    pub(super) fn distance(&self, method: Method, reference: &[f64], current: &[f64]) -> f64 {
-        let shares = |counts: &[f64]| -> Vec<f64> {
-            let all: f64 = counts.iter().sum();
-            counts.iter().map(|count| count / all).collect()
-        };
-        let shares = Shares { reference: shares(reference), current: shares(current) };
-        match method {
-            Method::Wasserstein => self.area(&shares),
-            Method::Hellinger => divergence::hellinger(&shares.reference, &shares.current),
-            _ => diverged(method, shares),
-        }
-    }
-
-    fn area(&self, shares: &Shares) -> f64 {
-        let mut difference = 0.0;
-        let both = shares.reference.iter().zip(&shares.current);
-        both.zip(&self.gaps)
-            .map(|((r, c), gap)| {
-                difference += r - c;
-                f64::abs(difference) * gap
-            })
-            .sum()
-    }
-}
-
-fn diverged(method: Method, mut shares: Shares) -> f64 {
-    if method == Method::JensenShannon {
-        return divergence::jensen_shannon(&shares.reference, &shares.current);
-    }
-    divergence::fill_zeros(&mut shares.reference);
-    divergence::fill_zeros(&mut shares.current);
-    match method {
-        Method::Psi => divergence::psi(&shares.reference, &shares.current),
-        _ => divergence::kullback_leibler(&shares.reference, &shares.current),
-    }
+    let deviation = wasserstein::deviation(&reference.values);
+    Histogram::of_quantiles(&reference.sorted(), &current.sorted(), deviation)
 }
 
 /// Bins are laid over the different values here, each counted once.

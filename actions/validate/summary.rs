@@ -1,11 +1,14 @@
 //! The report in Markdown, for the step's summary and the pull request.
 
 use crate::report::filters::{code, icon, line};
-use pawl_data::{Check, ValidationReport, Verdict};
+use pawl_data::{Check, Finding, ValidationReport, Verdict};
 use std::fmt::Write as _;
 
 /// Checks that are told one by one; a contract with more violated rules is wrong as a whole.
 const MAX_CHECKS: usize = 50;
+
+/// Columns that are told of one check.
+const MAX_FINDINGS: usize = 10;
 
 /// What the table was found to be: the violated rules with their first failing rows.
 pub(super) fn of(report: &ValidationReport) -> String {
@@ -37,7 +40,7 @@ pub(super) fn of(report: &ValidationReport) -> String {
             icon(check.verdict.as_str()),
             code(&check.id),
             line(&check.expected),
-            check.failing_rows,
+            failing(check, report.rows),
             samples(check)
         );
     }
@@ -47,7 +50,16 @@ pub(super) fn of(report: &ValidationReport) -> String {
     text
 }
 
-/// Row numbers with what stands there.
+/// How many rows fail with their rate and its interval, or how many columns.
+fn failing(check: &Check, rows: usize) -> String {
+    match (check.rate(rows), check.findings.iter().any(|finding| finding.counts)) {
+        (_, true) => check.observed.as_ref().map_or_else(String::new, ToString::to_string),
+        (Some(rate), false) => format!("{}: {rate}", check.failing_rows),
+        (None, false) => check.failing_rows.to_string(),
+    }
+}
+
+/// Row numbers with what stands there, or columns with their figures.
 fn samples(check: &Check) -> String {
     let sample = |sample: &pawl_data::Sample| {
         let values: Vec<String> = sample
@@ -60,7 +72,10 @@ fn samples(check: &Check) -> String {
             false => format!("row {}: {}", sample.row, values.join(", ")),
         }
     };
-    check.samples.iter().map(sample).collect::<Vec<_>>().join("<br>")
+    let finding =
+        |finding: &Finding| format!("{}: {}", code(&finding.column), line(&finding.to_string()));
+    let bad = check.findings.iter().filter(|finding| finding.counts).take(MAX_FINDINGS);
+    check.samples.iter().map(sample).chain(bad.map(finding)).collect::<Vec<_>>().join("<br>")
 }
 
 fn shown(value: &str) -> String {

@@ -51,7 +51,7 @@ fn data_that_breaks_it_is_a_failed_result_with_the_rows() {
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0]["column"], "age");
     assert_eq!(failed[0]["samples"][0]["row"], 2);
-    let wanted = "❌ **fail**: 2 rows, 2 of 3 checks pass\n\n| | check | expected | failing rows | first of them |\n|-|-|-|-:|-|\n| ❌ | `age.required` | not null | 1 | row 2: null |\n";
+    let wanted = "❌ **fail**: 2 rows, 2 of 3 checks pass\n\n| | check | expected | failing rows | first of them |\n|-|-|-|-:|-|\n| ❌ | `age.required` | not null | 1: 50.0 % (9.5 to 90.5) | row 2: null |\n";
     assert_eq!(outcome.summary, wanted);
 }
 

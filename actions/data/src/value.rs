@@ -104,6 +104,24 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same value, of nothing but itself.
+    pub(crate) fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Object(text) | Self::Array(text) | Self::Opaque(text) => {
+                Value::Text(Cow::Owned(text.to_owned()))
+            }
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Big(digits) => Value::Big(digits),
+            Self::Float(value) => Value::Float(value),
+            Self::Decimal(digits, scale) => Value::Decimal(digits, scale),
+            Self::Date(days) => Value::Date(days),
+            Self::Timestamp(attos) => Value::Timestamp(attos),
+            Self::Time(attos) => Value::Time(attos),
+        }
+    }
+
     /// The canonical text.
     pub(crate) fn display(&self) -> Cow<'a, str> {
         match self {

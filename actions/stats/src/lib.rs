@@ -5,10 +5,12 @@
 //! is random takes a seed. Differences are candidate minus baseline throughout. Results are checked against
 //! scipy, statsmodels and mpmath.
 
+pub mod area_bounds;
 pub mod auc;
 pub mod binomial;
 pub mod bootstrap;
 pub mod calibration;
+pub mod correlation;
 pub mod cross_validation;
 pub mod descriptive;
 pub mod drift;
@@ -22,6 +24,7 @@ pub mod normal;
 pub mod outcome;
 pub mod paired_mean;
 pub mod power;
+pub mod predictive_power;
 pub mod proportion_bounds;
 pub mod proportions;
 pub mod random;

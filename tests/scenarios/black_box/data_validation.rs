@@ -267,3 +267,68 @@ fn rules_look_into_json_and_say_where_they_cannot() {
         "error: w.yaml:14:66: 'unique' of 'lines[].sku' is not supported: only columns are compared across rows\n",
     );
 }
+
+const LEAKING: &str = "apiVersion: v3.1.0
+kind: DataContract
+id: visits
+version: 1.0.0
+status: active
+schema:
+  - name: visits
+    properties:
+      - { name: ill, logicalType: boolean }
+      - { name: code, logicalType: string }
+      - { name: age, logicalType: integer }
+    quality:
+      - id: leaks
+        type: custom
+        engine: pawl
+        implementation: { rule: labelLeakage, label: ill }
+      - id: moved
+        type: custom
+        engine: pawl
+        severity: warning
+        implementation: { rule: drift, table: before, columns: [age] }
+";
+
+#[test]
+fn columns_that_tell_the_label_or_moved_are_named_with_their_figures() {
+    let rows = |by: usize, leaks: bool| {
+        let row = |row: usize| {
+            let ill = row.is_multiple_of(3);
+            let code = if leaks && ill { "x" } else { ["y", "z"][row / 3 % 2] };
+            format!("{ill},{code},{}\n", 20 + (row * 37) % 60 + by)
+        };
+        format!("ill,code,age\n{}", (0..600).map(row).collect::<String>())
+    };
+    let project = Project::new()
+        .file("c.yaml", LEAKING)
+        .file("before.csv", &rows(0, false))
+        .file("same.csv", &rows(1, false))
+        .file("now.csv", &rows(20, true));
+    let validate = |data: &str, more: &[&str]| {
+        let args =
+            ["data", "validate", data, "--contract", "c.yaml", "--table", "before=before.csv"];
+        Pawl::new(&project).args(args).args(more).run()
+    };
+    validate("same.csv", &[]).code(0);
+    let outcome = validate("now.csv", &["--json"]);
+    outcome.code(1).stderr_is("");
+    let report = outcome.json();
+    let check = |id: &str| {
+        let checks = report["checks"].as_array().expect("checks").iter();
+        checks.clone().find(|check| check["id"] == id).expect("the check").clone()
+    };
+    let leaks = check("leaks");
+    assert_eq!((&leaks["observed"], &leaks["failing_rows"]), (&json!(1), &json!(0)));
+    let finding = &leaks["findings"][0];
+    assert_eq!(
+        (&finding["column"], &finding["measure"], &finding["value"], &finding["counts"]),
+        (&json!("code"), &json!("predictive power"), &json!(1.0), &json!(true))
+    );
+    assert_eq!(check("moved")["verdict"], "warn");
+    let text = validate("now.csv", &[]);
+    text.code(1);
+    assert!(text.stdout().contains("^ code: predictive power 1.0000 ["), "{}", text.stdout());
+    assert!(text.stdout().contains("^ age: wasserstein 1."), "{}", text.stdout());
+}

@@ -22,7 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pawl-actions", &["pawl-core", "pawl-stats", "pawl-data"]),
     ("pawl-core", &[]),
     ("pawl-stats", &[]),
-    ("pawl-data", &[]),
+    ("pawl-data", &["pawl-stats"]),
     ("pawl-versions", &[]),
     // The program is tested from outside: no code of ours is linked into its tests.
     ("pawl-tests", &[]),

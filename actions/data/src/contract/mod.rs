@@ -2,6 +2,7 @@
 //!
 //! Parsing reports every problem at once, each with its line and column; a contract that parses can be checked.
 
+mod examples;
 mod kind;
 mod node;
 mod property;
@@ -191,6 +192,12 @@ pub(crate) enum Test {
         table: String,
         columns: Vec<String>,
     },
+    /// Rows whose moment is not after (not before, unless `is_later`) all of those of the other table.
+    TimeOverlap {
+        table: String,
+        column: String,
+        is_later: bool,
+    },
     /// Rows whose value the other table does not have in its column of this property: categories that a model never saw.
     NewCategories {
         table: String,
@@ -205,6 +212,58 @@ pub(crate) enum Test {
     ClassBalance {
         label: LabelRule,
     },
+    /// Columns that are not what they should be; they are counted, not rows.
+    Columns(Study),
+}
+
+/// A question about whole columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Study {
+    pub(crate) rule: ColumnRule,
+    /// The properties that are looked at; all of them when empty.
+    pub(crate) columns: Vec<String>,
+}
+
+/// What a column must not be.
+#[derive(Debug, Clone)]
+pub(crate) enum ColumnRule {
+    /// It tells the label alone: by an area under the ROC curve, or by a predictive power, above these.
+    Leakage { label: LabelRule, auc: f64, power: f64 },
+    /// One value stands in at least this share of the rows.
+    Constant { share: f64 },
+    /// Its values are all different.
+    Identifier,
+    /// Numbers stand among texts, the rarer of them in at most this share of the cells.
+    MixedTypes { share: f64 },
+    /// A value that is not there is written in several ways, these texts and null among them.
+    NullTokens { tokens: Vec<String> },
+    /// Its correlation with another column is not that in the other table, by more than this.
+    CorrelationChange { table: String, change: f64 },
+    /// It drifted away from the other table's, by more than this distance.
+    Drift { table: String, threshold: f64 },
+}
+
+impl ColumnRule {
+    /// The other table.
+    pub(crate) fn table(&self) -> Option<&str> {
+        match self {
+            Self::CorrelationChange { table, .. } | Self::Drift { table, .. } => Some(table),
+            _ => None,
+        }
+    }
+
+    /// What is counted, in words.
+    pub(crate) fn counted(&self) -> &'static str {
+        match self {
+            Self::Leakage { .. } => "columns that tell the label",
+            Self::Constant { .. } => "near-constant columns",
+            Self::Identifier => "columns that identify the row",
+            Self::MixedTypes { .. } => "columns of mixed types",
+            Self::NullTokens { .. } => "columns with several ways to write null",
+            Self::CorrelationChange { .. } => "correlations that changed",
+            Self::Drift { .. } => "columns that drifted",
+        }
+    }
 }
 
 impl Test {
@@ -221,6 +280,16 @@ impl Test {
             Self::NewCategories { .. } => "newCategories",
             Self::ConflictingLabels { .. } => "conflictingLabels",
             Self::ClassBalance { .. } => "classBalance",
+            Self::TimeOverlap { .. } => "timeOverlap",
+            Self::Columns(study) => match study.rule {
+                ColumnRule::Leakage { .. } => "labelLeakage",
+                ColumnRule::Constant { .. } => "constant",
+                ColumnRule::Identifier => "identifier",
+                ColumnRule::MixedTypes { .. } => "mixedTypes",
+                ColumnRule::NullTokens { .. } => "nullTokens",
+                ColumnRule::CorrelationChange { .. } => "correlationChange",
+                ColumnRule::Drift { .. } => "drift",
+            },
         }
     }
 }

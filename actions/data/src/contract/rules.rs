@@ -1,10 +1,9 @@
 //! The entries under `quality`.
 
 use super::kind::Kind;
-use super::node::{self, Node, Value as Yaml};
+use super::node::{Node, Value as Yaml};
 use super::read::{Fields, Reader};
-use super::{Comparison, Item, Operator, Rule, Test, Unit};
-use crate::label::LabelRule;
+use super::{Comparison, Item, Operator, Rule, Test, Unit, examples};
 use crate::value::Value;
 
 const RULE_KEYS: [&str; 20] = [
@@ -39,7 +38,6 @@ const DIMENSIONS: [&str; 7] = [
     "uniqueness",
 ];
 const METRICS: &str = "nullValues, missingValues, invalidValues, duplicateValues, rowCount";
-const OUR_RULES: &str = "trainTestOverlap, newCategories, conflictingLabels, classBalance";
 
 /// A rule under a property. `kind` is the property's, for the values that the rule names.
 pub(super) fn at_property(reader: &mut Reader, node: &Node, kind: &Kind) -> Option<Rule> {
@@ -130,6 +128,10 @@ fn unit(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Unit {
         if matches!(test, Some(Test::ClassBalance { .. })) { Unit::Percent } else { Unit::Rows };
     match (reader.text(fields, "unit"), fields.get("unit")) {
         (Some("rows"), _) => Unit::Rows,
+        (Some("percent"), Some(node)) if matches!(test, Some(Test::Columns(_))) => {
+            reader.at(node, "a rule about columns counts them; leave 'unit' out");
+            default
+        }
         (Some("percent"), _) => Unit::Percent,
         (Some(other), Some(node)) => {
             reader.at(node, format!("unknown unit '{other}'; it is rows or percent"));
@@ -161,8 +163,10 @@ fn operator(reader: &mut Reader, fields: &Fields<'_>, test: Option<&Test>) -> Op
             test,
             Some(
                 Test::TrainTestOverlap { .. }
+                    | Test::TimeOverlap { .. }
                     | Test::NewCategories { .. }
                     | Test::ConflictingLabels { .. }
+                    | Test::Columns(_)
             )
         );
         if found.is_empty() && ours {
@@ -325,7 +329,7 @@ fn duplicate_values(
     Some(Test::DuplicateValues(known_names(reader, names, known)))
 }
 
-fn known_names(
+pub(super) fn known_names(
     reader: &mut Reader,
     names: Vec<(String, u64, u64)>,
     known: &[String],
@@ -376,7 +380,8 @@ fn custom(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Option
     let engine = reader.required_text(fields, "engine", "a quality rule of type custom")?;
     if engine != "pawl" {
         let message = format!(
-            "engine '{engine}' is not supported; of type custom only engine pawl is ({OUR_RULES})"
+            "engine '{engine}' is not supported; of type custom only engine pawl is ({})",
+            examples::names()
         );
         reader.problem(fields.line, fields.column, message);
         return None;
@@ -390,97 +395,11 @@ fn custom(reader: &mut Reader, fields: &Fields<'_>, place: &Place<'_>) -> Option
         return None;
     };
     let Place::Schema(known) = place else {
-        reader.at(node, format!("rules of engine pawl ({OUR_RULES}) belong under a schema"));
+        reader.at(
+            node,
+            format!("rules of engine pawl ({}) belong under a schema", examples::names()),
+        );
         return None;
     };
-    if let Yaml::Text(text) = &node.value {
-        return match node::parse(text) {
-            Ok(inner) => ours(
-                reader,
-                &Node { line: node.line, column: node.column, value: inner.value },
-                known,
-            ),
-            Err(error) => {
-                reader.at(
-                    node,
-                    format!(
-                        "implementation is not YAML: {} (its line {})",
-                        error.message, error.line
-                    ),
-                );
-                None
-            }
-        };
-    }
-    ours(reader, node, known)
-}
-
-fn ours(reader: &mut Reader, node: &Node, known: &[String]) -> Option<Test> {
-    let keys = ["rule", "table", "columns", "column", "label", "features"];
-    let fields = reader.fields(node, "an implementation of engine pawl", &keys)?;
-    let rule = reader.required_text(&fields, "rule", "an implementation of engine pawl")?;
-    let allowed: &[&str] = match rule {
-        "trainTestOverlap" => &["table", "columns"],
-        "newCategories" => &["table", "column"],
-        "conflictingLabels" => &["label", "features"],
-        "classBalance" => &["label"],
-        _ => {
-            reader.at(
-                node,
-                format!("rule '{rule}' of engine pawl is not supported; it is one of {OUR_RULES}"),
-            );
-            return None;
-        }
-    };
-    for entry in
-        fields.keys().filter(|entry| entry.key != "rule" && keys.contains(&entry.key.as_str()))
-    {
-        if !allowed.contains(&entry.key.as_str()) {
-            reader.at(node, format!("'{}' does not belong to the rule {rule}", entry.key));
-        }
-    }
-    match rule {
-        "trainTestOverlap" => {
-            let table =
-                reader.required_text(&fields, "table", "the rule trainTestOverlap")?.to_owned();
-            let names = reader.names(&fields, "columns");
-            Some(Test::TrainTestOverlap { table, columns: known_names(reader, names, known) })
-        }
-        "newCategories" => {
-            let table =
-                reader.required_text(&fields, "table", "the rule newCategories")?.to_owned();
-            reader.required_text(&fields, "column", "the rule newCategories")?;
-            let names = reader.names(&fields, "column");
-            let column = known_names(reader, names, known).into_iter().next()?;
-            Some(Test::NewCategories { table, column })
-        }
-        "conflictingLabels" => {
-            let label = label(reader, &fields, rule, known)?;
-            let names = reader.names(&fields, "features");
-            Some(Test::ConflictingLabels { label, features: known_names(reader, names, known) })
-        }
-        _ => Some(Test::ClassBalance { label: label(reader, &fields, rule, known)? }),
-    }
-}
-
-fn label(
-    reader: &mut Reader,
-    fields: &Fields<'_>,
-    rule: &str,
-    known: &[String],
-) -> Option<LabelRule> {
-    let text = reader.required_text(fields, "label", &format!("the rule {rule}"))?;
-    match text.parse::<LabelRule>() {
-        Ok(label) if known.contains(&label.column) => Some(label),
-        Ok(label) => {
-            let message =
-                format!("label names '{}', which is no property of this schema", label.column);
-            reader.problem(fields.line, fields.column, message);
-            None
-        }
-        Err(error) => {
-            reader.problem(fields.line, fields.column, error.to_string());
-            None
-        }
-    }
+    examples::implementation(reader, node, known)
 }

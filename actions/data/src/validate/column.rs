@@ -1,6 +1,7 @@
 //! Checks that look at one cell at a time.
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use crate::contract::{Bound, Inner, Item, Kind};
 use crate::format::Format;
@@ -33,7 +34,15 @@ pub(crate) enum CellTest<'c> {
     Absent,
     /// What stands in an object or array.
     Inner(&'c Inner),
+    /// The moment is not beyond the last one (not before the first one, unless `is_later`) of another table.
+    Beyond {
+        is_later: bool,
+        limit: Limit,
+    },
 }
+
+/// A value of another table; nothing until that is read, then none where the table has none.
+pub(super) type Limit = Arc<OnceLock<Option<Value<'static>>>>;
 
 /// The values of a list, null among them or not.
 pub(crate) struct ValueSet {
@@ -122,6 +131,10 @@ impl CellTest<'_> {
         Ok(match self {
             Self::Null | Self::Type | Self::Absent => false,
             Self::Inner(inner) => nested::breaks(inner, value),
+            Self::Beyond { is_later, limit } => {
+                let order = limit.get().and_then(|limit| value.compare(limit.as_ref()?));
+                order.is_some_and(|order| if *is_later { order.is_le() } else { order.is_ge() })
+            }
             Self::Bound(bound, limit) => !within(*bound, value, limit),
             Self::MultipleOf(step) => !value.is_multiple_of(step),
             Self::MinLength(least) => length(value).is_some_and(|length| length < *least),
@@ -205,6 +218,16 @@ impl ColumnPart<'_> {
             tally.add(self.at(row), None, || self.shown(row));
         }
     }
+}
+
+/// A cell as its type reads it; `None` for null and for what cannot be read.
+pub(super) fn read_cell<'t>(
+    table: &'t Table,
+    row: usize,
+    column: Option<usize>,
+    kind: &Kind,
+) -> Option<Value<'t>> {
+    kind.read(table.value(row, column?)?, table.origin())
 }
 
 /// A cell for a sample; long texts are cut.

@@ -10,12 +10,13 @@ mod nested;
 mod plan;
 mod report;
 mod state;
+mod study;
 mod tally;
 mod verdict;
 mod visitor;
 
 pub(crate) use column::cut;
-pub use report::{Check, Sample, ValidationReport, Verdict};
+pub use report::{Check, Finding, Rate, Sample, ValidationReport, Verdict};
 pub use state::{merge_states, validate_shard};
 
 use indexmap::IndexMap;
@@ -25,10 +26,11 @@ use crate::contract::{Contract, Schema};
 use crate::key_log::{self, Group, KeyLog, SpillError};
 use crate::label::CellError;
 use crate::source::{PartRows, Position, Scan, ScanError, Source, Wanted};
-use crate::table::{Format, ReadError};
-use crate::value;
+use crate::table::{Format, ReadError, Table};
+use crate::value::{self, Value};
 use column::CellTest;
-use plan::{Other, Plan, Question};
+use plan::{LimitPlan, Other, Plan, Question, StudyPlan};
+use study::{SampleState, StudyState};
 use tally::Tally;
 use visitor::{Labels, OtherError, OtherVisitor, Visitor};
 
@@ -182,6 +184,8 @@ struct Partial {
     tallies: Vec<Tally>,
     keys: Vec<KeyPart>,
     labels: Vec<Labels>,
+    studies: Vec<StudyState>,
+    sample: SampleState,
     rows: PartRows,
     /// The data as the user named it, and its files.
     data: String,
@@ -201,6 +205,8 @@ struct Found {
     tallies: Vec<Tally>,
     keys: Vec<Tally>,
     labels: Vec<Labels>,
+    studies: Vec<StudyState>,
+    sample: SampleState,
 }
 
 impl Partial {
@@ -227,13 +233,14 @@ impl Partial {
             tallies.into_iter().for_each(|tally| whole.merge(tally));
             keys.push(whole);
         }
-        let Self { mut seen, values, tallies, labels, rows, .. } = self;
+        let Self { mut seen, values, tallies, labels, studies, sample, rows, .. } = self;
         for (seen, column) in seen.iter_mut().zip(&plan.columns) {
             // Where nothing could have it, nothing lacks it.
             let lacks = column.absent.is_some_and(|index| tallies[index].count > 0);
             *seen |= column.parent.is_some() && !lacks;
         }
-        Ok(verdict::report(plan, &Found { seen, values, tallies, keys, labels }, &rows))
+        let found = Found { seen, values, tallies, keys, labels, studies, sample };
+        Ok(verdict::report(plan, &found, &rows))
     }
 }
 
@@ -247,6 +254,11 @@ fn read(
     can_look_inside(plan, data)?;
     let threads = options.threads.max(1);
     let memory = options.memory_bytes / (threads * plan.keys.len().max(1));
+    for plan in &plan.limits {
+        let found = other_limit(plan, threads)?;
+        // A plan is read with once.
+        let _ = plan.limit.set(found);
+    }
     let shard_parts = (shard.index, shard.count);
     let scan = Scan { source: data, wanted: wanted(plan), threads, shard: shard_parts };
     let (visitors, rows) =
@@ -258,6 +270,11 @@ fn read(
     let mut whole = Visitor::new(plan, 0);
     for visitor in visitors {
         whole.merge(visitor, &mut logs);
+    }
+    if shard.index == 0 {
+        for (study, state) in plan.studies.iter().zip(&mut whole.studies) {
+            state.merge(study, other_rows(plan, study, threads)?);
+        }
     }
     let mut keys = Vec::new();
     for ((question, answer), mut logs) in plan.keys.iter().zip(whole.keys).zip(logs) {
@@ -273,6 +290,8 @@ fn read(
         tallies: whole.tallies,
         keys,
         labels: whole.labels,
+        studies: whole.studies,
+        sample: whole.sample,
         rows,
         data: data.name().to_owned(),
         files: data.files().iter().map(|file| file.name.clone()).collect(),
@@ -334,19 +353,72 @@ fn other_keys(
         || OtherVisitor::new(columns, plan.whole_rows, memory),
         |visitor, _, _, table| visitor.visit(table),
     );
-    let (visitors, _) = visitors.map_err(|error| match error {
+    let (visitors, _) = visitors.map_err(|error| unread(error, &plan.rule))?;
+    Ok(visitors.into_iter().map(|visitor| visitor.log).collect())
+}
+
+/// Why another table that a rule speaks of could not be read.
+fn unread(error: ScanError<OtherError>, rule: &str) -> ValidateError {
+    match error {
         ScanError::Read(error) => ValidateError::Read(error),
         ScanError::Visit(OtherError::Spill(error)) => ValidateError::Spill(error),
         ScanError::Visit(OtherError::Column(source)) => {
-            ValidateError::OtherTable { rule: plan.rule.clone(), source }
+            ValidateError::OtherTable { rule: rule.to_owned(), source }
         }
-    })?;
-    Ok(visitors.into_iter().map(|visitor| visitor.log).collect())
+    }
+}
+
+/// The first or last moment of another table.
+fn other_limit(
+    plan: &LimitPlan<'_>,
+    threads: usize,
+) -> Result<Option<Value<'static>>, ValidateError> {
+    let Some(source) = plan.source else { return Ok(None) };
+    let wanted = Wanted::These([plan.column.clone()].into());
+    let scan = Scan { source, wanted, threads, shard: (0, 1) };
+    let visit = |found: &mut Option<Value<'static>>, _, _, table: &Table| {
+        visitor::find_limit(plan, found, table)
+    };
+    let (found, _) = scan.run(|| None, visit).map_err(|error| unread(error, &plan.rule))?;
+    let further = |a: Value<'static>, b: Value<'static>| {
+        let is_later = b.compare(&a).is_some_and(std::cmp::Ordering::is_gt);
+        if is_later == plan.is_later { b } else { a }
+    };
+    Ok(found.into_iter().flatten().reduce(further))
+}
+
+/// Rows of the other table that a question about columns compares with.
+fn other_rows(
+    plan: &Plan<'_>,
+    study: &StudyPlan<'_>,
+    threads: usize,
+) -> Result<StudyState, ValidateError> {
+    let mut whole = StudyState::new(study);
+    let Some(source) = study.source else { return Ok(whole) };
+    let name = |index: &usize| plan.columns[*index].property.column.clone();
+    let wanted = Wanted::These(study.columns.iter().map(name).collect());
+    let scan = Scan { source, wanted, threads, shard: (0, 1) };
+    let visit = |state: &mut StudyState, part, before, table: &Table| {
+        visitor::sample_other(plan, study, state, (part, before), table)
+    };
+    let (states, _) =
+        scan.run(|| StudyState::new(study), visit).map_err(|error| unread(error, &study.rule))?;
+    states.into_iter().for_each(|state| whole.merge(study, state));
+    Ok(whole)
 }
 
 /// Counts the rows of one key that fail.
 fn judge_group(question: &Question<'_>, group: &Group<'_>, tally: &mut Tally) {
     let counts = match question {
+        // Counted by itself: as soon as one key stands twice, its row is known.
+        Question::Identifies => {
+            if group.len() == 1 {
+                tally.count += 1;
+            } else if let Some((place, _)) = group.rows().nth(1) {
+                tally.add(Position(place), None, Vec::new);
+            }
+            return;
+        }
         Question::Duplicates { .. } => group.len() > 1,
         Question::Unknown(_) => !group.has(true),
         Question::Shared(_) => group.has(true) && group.has(false),

@@ -1,11 +1,14 @@
 //! From the rules of a contract to the work they need, in the order of the report.
 
 use super::ValidateError;
-use super::column::{CellTest, ValueSet};
-use crate::contract::{Contract, Kind, Operator, Property, Reference, Rule, Schema, Test, Unit};
+use super::column::{CellTest, Limit, ValueSet};
+use crate::contract::{
+    ColumnRule, Contract, Kind, Operator, Property, Reference, Rule, Schema, Study, Test, Unit,
+};
 use crate::label::LabelRule;
 use crate::source::Source;
 use indexmap::IndexMap;
+use std::collections::HashMap;
 
 /// All that is to be done with a table.
 pub(super) struct Plan<'c> {
@@ -18,6 +21,38 @@ pub(super) struct Plan<'c> {
     pub(super) labels: Vec<LabelPlan>,
     /// Number of tallies of cell tests.
     pub(super) tallies: usize,
+    pub(super) studies: Vec<StudyPlan<'c>>,
+    /// Properties whose cells are kept of the sampled rows.
+    pub(super) sampled: Vec<usize>,
+    pub(super) limits: Vec<LimitPlan<'c>>,
+}
+
+/// A property's column in some table, if it is there, and how its cells are read.
+pub(super) type Placed<'a> = (Option<usize>, &'a Kind);
+
+/// A question about whole columns.
+pub(super) struct StudyPlan<'c> {
+    pub(super) study: &'c Study,
+    /// Properties that are looked at.
+    pub(super) columns: Vec<usize>,
+    /// For each of them the question about its keys, where there is one.
+    pub(super) keys: Vec<usize>,
+    pub(super) label: Option<usize>,
+    /// The other table, where it is to be read.
+    pub(super) source: Option<&'c Source>,
+    /// The check's id, for messages.
+    pub(super) rule: String,
+}
+
+/// The first or last moment of another table, which cells are compared with.
+pub(super) struct LimitPlan<'c> {
+    pub(super) source: Option<&'c Source>,
+    pub(super) column: String,
+    pub(super) kind: &'c Kind,
+    /// Whether the last one is wanted.
+    pub(super) is_later: bool,
+    pub(super) limit: Limit,
+    pub(super) rule: String,
 }
 
 /// What the cells of one property are asked.
@@ -52,6 +87,8 @@ pub(super) enum Question<'c> {
     Shared(Other<'c>),
     /// Rows whose key stands with both labels of this label plan.
     Conflicts { label: usize },
+    /// How many keys there are, as long as none stands twice.
+    Identifies,
 }
 
 /// The other table of a question.
@@ -99,6 +136,8 @@ pub(super) enum Answer {
     /// In the rarer of this plan's labels.
     Balance(usize),
     RowCount,
+    /// In this question about whole columns.
+    Study(usize),
     /// A text for people.
     Nothing,
 }
@@ -119,7 +158,11 @@ impl<'c> Plan<'c> {
                 keys: Vec::new(),
                 labels: Vec::new(),
                 tallies: 0,
+                studies: Vec::new(),
+                sampled: Vec::new(),
+                limits: Vec::new(),
             },
+            times: HashMap::new(),
         };
         for property in &schema.properties {
             planner.column(property, None);
@@ -137,6 +180,8 @@ struct Planner<'c> {
     /// Absent where no data is read any more.
     tables: Option<&'c IndexMap<String, Source>>,
     plan: Plan<'c>,
+    /// By the rule's place in the schema: the test of cells that it is.
+    times: HashMap<usize, Answer>,
 }
 
 /// A check that a property or a schema has by itself.
@@ -191,7 +236,31 @@ impl<'c> Planner<'c> {
             self.own_check(index, "foreignKey", expected, answer);
         }
         self.property_rules(index, property);
+        self.time_rules(index, property)?;
         property.nested.iter().for_each(|nested| self.nested(nested, index));
+        Ok(())
+    }
+
+    /// Rules of the table that are a test of this property's cells.
+    fn time_rules(&mut self, index: usize, property: &'c Property) -> Result<(), ValidateError> {
+        for (place, rule) in self.plan.schema.rules.iter().enumerate() {
+            let Test::TimeOverlap { table, column, is_later } = &rule.test else { continue };
+            if *column != property.name {
+                continue;
+            }
+            let limit = Limit::default();
+            let id = of_rule(rule, None, Answer::Nothing).id;
+            self.plan.limits.push(LimitPlan {
+                source: self.given(table, &[], &id)?,
+                column: property.column.clone(),
+                kind: &property.kind,
+                is_later: *is_later,
+                limit: limit.clone(),
+                rule: id,
+            });
+            let answer = self.cells(index, CellTest::Beyond { is_later: *is_later, limit });
+            self.times.insert(place, answer);
+        }
         Ok(())
     }
 
@@ -320,8 +389,8 @@ impl<'c> Planner<'c> {
             let answer = self.foreign_key(reference, &format!("{}.foreignKey", schema.name))?;
             self.table_check("foreignKey", expected, &self.indexes(&reference.from), answer);
         }
-        for rule in &schema.rules {
-            self.table_rule(rule)?;
+        for (place, rule) in schema.rules.iter().enumerate() {
+            self.table_rule(place, rule)?;
         }
         Ok(())
     }
@@ -346,7 +415,7 @@ impl<'c> Planner<'c> {
         names.iter().filter_map(place).collect()
     }
 
-    fn table_rule(&mut self, rule: &'c Rule) -> Result<(), ValidateError> {
+    fn table_rule(&mut self, place: usize, rule: &'c Rule) -> Result<(), ValidateError> {
         let schema = self.plan.schema;
         let every = |except: Option<usize>| -> Vec<usize> {
             (0..schema.properties.len()).filter(|index| Some(*index) != except).collect()
@@ -363,6 +432,12 @@ impl<'c> Planner<'c> {
                 draft.answer = self.key("", key, false, question);
             }
             Test::RowCount => draft.answer = Answer::RowCount,
+            Test::Columns(study) => self.study(study, &mut draft)?,
+            Test::TimeOverlap { column, .. } => {
+                let key = self.indexes(std::slice::from_ref(column));
+                (draft.shown, draft.needs) = (key.clone(), key);
+                draft.answer = self.times.get(&place).copied().unwrap_or(Answer::Nothing);
+            }
             Test::ConflictingLabels { label, features } => {
                 draft.shown = self.indexes(features);
                 let label = self.label(label);
@@ -397,6 +472,48 @@ impl<'c> Planner<'c> {
             _ => {}
         }
         self.plan.checks.push(draft);
+        Ok(())
+    }
+
+    fn study(&mut self, study: &'c Study, draft: &mut Draft<'c>) -> Result<(), ValidateError> {
+        let label = match &study.rule {
+            ColumnRule::Leakage { label, .. } => Some(self.label(label)),
+            _ => None,
+        };
+        let label_column = label.map(|label| self.plan.labels[label].column);
+        let columns = match study.columns.is_empty() {
+            false => self.indexes(&study.columns),
+            true => {
+                let properties = self.plan.schema.properties.iter().enumerate();
+                let fits = properties.filter(|(_, property)| suits(&study.rule, &property.kind));
+                fits.map(|(index, _)| index).filter(|index| Some(*index) != label_column).collect()
+            }
+        };
+        let source = match study.rule.table() {
+            Some(table) => self.given(table, &[], &draft.id)?,
+            None => None,
+        };
+        let mut keys = Vec::new();
+        if matches!(study.rule, ColumnRule::Identifier) {
+            for column in &columns {
+                if let Answer::Keys(key) = self.key("", vec![*column], false, Question::Identifies)
+                {
+                    keys.push(key);
+                }
+            }
+        }
+        if label.is_some() || study.rule.table().is_some() {
+            for column in &columns {
+                if !self.plan.sampled.contains(column) {
+                    self.plan.sampled.push(*column);
+                }
+            }
+        }
+        draft.label = label;
+        draft.needs = columns.iter().copied().chain(label_column).collect();
+        draft.answer = Answer::Study(self.plan.studies.len());
+        let rule = draft.id.clone();
+        self.plan.studies.push(StudyPlan { study, columns, keys, label, source, rule });
         Ok(())
     }
 
@@ -516,6 +633,7 @@ fn of_rule<'c>(rule: &'c Rule, column: Option<&str>, answer: Answer) -> Draft<'c
     };
     let expected = match (&rule.test, &rule.operator) {
         (Test::Text(text), _) => text.clone(),
+        (Test::Columns(study), Some(operator)) => format!("{operator} {}", study.rule.counted()),
         (_, Some(operator)) => format!("{pattern}{operator} {}", rule.unit.name()),
         (_, None) => String::new(),
     };
@@ -532,6 +650,20 @@ fn of_rule<'c>(rule: &'c Rule, column: Option<&str>, answer: Answer) -> Draft<'c
         needs: Vec::new(),
         label: None,
         answer,
+    }
+}
+
+/// Whether a rule about columns looks at those of a type when none are named.
+fn suits(rule: &ColumnRule, kind: &Kind) -> bool {
+    let is_text = matches!(kind, Kind::Untyped | Kind::Text);
+    let is_number = matches!(kind, Kind::Integer | Kind::Number);
+    match rule {
+        ColumnRule::Leakage { .. } | ColumnRule::Constant { .. } => true,
+        // Measurements and moments are mostly different by nature.
+        ColumnRule::Identifier => is_text || *kind == Kind::Integer,
+        ColumnRule::MixedTypes { .. } | ColumnRule::NullTokens { .. } => is_text,
+        ColumnRule::CorrelationChange { .. } => is_number,
+        ColumnRule::Drift { .. } => is_text || is_number || *kind == Kind::Boolean,
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::report::ValidationReport;
+use super::study::{SampleState, StudyState};
 use super::tally::Tally;
 use super::visitor::Labels;
 use super::{KeyPart, Partial, Shard, ValidateError, ValidateOptions, chosen, read};
@@ -19,7 +20,7 @@ use crate::key_log::{self, KeyLog};
 use crate::source::{PartRows, Source};
 
 /// The name and version of the format.
-const FORMAT: &str = "pawl-validation-state/1";
+const FORMAT: &str = "pawl-validation-state/2";
 
 /// Longest first line: a contract with many rules over many parts stays far below it.
 const MAX_HEAD: u64 = 256 << 20;
@@ -40,6 +41,8 @@ struct Head {
     tallies: Vec<Tally>,
     keys: Vec<Tally>,
     labels: Vec<Labels>,
+    studies: Vec<StudyState>,
+    sample: SampleState,
 }
 
 /// Counts one shard of the data and writes it to a file, which is there only when it is whole. Returns the shard's rows.
@@ -71,6 +74,8 @@ pub fn validate_shard(
         tallies: partial.tallies.clone(),
         keys: partial.keys.iter().map(|part| part.tally.clone()).collect(),
         labels: partial.labels.clone(),
+        studies: partial.studies.clone(),
+        sample: partial.sample.clone(),
     };
     let head = head(&partial);
     write(out, &head, partial)
@@ -123,7 +128,7 @@ pub fn merge_states(
         let partial = partial(head, logs);
         match &mut whole {
             None => whole = Some((partial, shard)),
-            Some((whole, _)) => whole.merge(partial).map_err(refuse)?,
+            Some((whole, _)) => whole.merge(&plan, partial).map_err(refuse)?,
         }
     }
     let Some((whole, shard)) = whole else {
@@ -169,6 +174,8 @@ fn fits(head: &Head, plan: &Plan<'_>, contract: &Contract) -> Result<(), String>
         && head.tallies.len() == plan.tallies
         && head.keys.len() == plan.keys.len()
         && head.labels.len() == plan.labels.len()
+        && head.studies.len() == plan.studies.len()
+        && head.studies.iter().zip(&plan.studies).all(|(state, plan)| state.fits(plan))
         && head.shard.index < head.shard.count;
     sizes.then_some(()).ok_or_else(|| "does not fit the contract's rules".to_owned())
 }
@@ -182,6 +189,8 @@ fn partial(head: Head, logs: Vec<KeyLog>) -> Partial {
         tallies: head.tallies,
         keys: head.keys.into_iter().zip(logs).map(key).collect(),
         labels: head.labels,
+        studies: head.studies,
+        sample: head.sample,
         rows: head.rows,
         data: head.data,
         files: head.files,
@@ -190,7 +199,7 @@ fn partial(head: Head, logs: Vec<KeyLog>) -> Partial {
 
 impl Partial {
     /// Takes in what another machine counted.
-    fn merge(&mut self, other: Self) -> Result<(), String> {
+    fn merge(&mut self, plan: &Plan<'_>, other: Self) -> Result<(), String> {
         if other.rows.iter().any(|(part, _)| self.rows.has(*part)) {
             return Err("counts a part of the data that another shard counts, too".to_owned());
         }
@@ -214,6 +223,9 @@ impl Partial {
         for (own, other) in self.labels.iter_mut().zip(other.labels) {
             own.merge(other);
         }
+        let studies = self.studies.iter_mut().zip(&plan.studies);
+        studies.zip(other.studies).for_each(|((own, plan), other)| own.merge(plan, other));
+        self.sample.merge(plan, other.sample);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Number;
 use super::Found;
 use super::plan::{Answer, Draft, Plan};
 use super::report::{Check, Sample, ValidationReport, Verdict};
+use super::study::{self, Answered, Evidence};
 use super::tally::{Hit, SAMPLES, Tally};
 use crate::contract::Unit;
 use crate::source::{Part, PartRows};
@@ -25,6 +26,8 @@ struct Outcome {
     always: bool,
     /// For rules that only inform.
     silent: bool,
+    /// For rules about columns.
+    answered: Option<Answered>,
 }
 
 /// The report, in the order of the contract.
@@ -34,8 +37,10 @@ pub(super) fn report(plan: &Plan<'_>, found: &Found, rows: &PartRows) -> Validat
         .iter()
         .filter(|draft| is_made(draft, found))
         .map(|draft| {
-            let check = judge(draft, outcome(draft, found, plan, rows), plan, rows);
-            Check { idle: is_idle(draft, found, rows), ..check }
+            let outcome = outcome(draft, found, plan, rows);
+            let judged = outcome.answered.as_ref().map(|answered| answered.judged);
+            let check = judge(draft, outcome, plan, rows);
+            Check { idle: is_idle(draft, found, plan, rows) || judged == Some(0), ..check }
         })
         .collect();
     ValidationReport::of(count(rows.total()), checks)
@@ -76,14 +81,25 @@ fn outcome(draft: &Draft<'_>, found: &Found, plan: &Plan<'_>, rows: &PartRows) -
             let measure = Some(labels.positive.min(labels.negative));
             Outcome { measure, reason: reason_of(labels, rows), ..Outcome::default() }
         }
+        Answer::Study(index) => {
+            let (sample, studies, keys) = (&found.sample, &found.studies, &found.keys);
+            let evidence = Evidence { sample, studies, keys, rows: rows.total() };
+            let reason = unlabelled(draft, found, rows);
+            let answered = study::answer(plan, index, &evidence);
+            let measure = Some(answered.bad());
+            Outcome { measure, reason, answered: Some(answered), ..Outcome::default() }
+        }
         Answer::Nothing => Outcome { silent: true, ..Outcome::default() },
     }
 }
 
 /// Whether a check cannot fail on this data, whatever stands in its cells.
-fn is_idle(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> bool {
+fn is_idle(draft: &Draft<'_>, found: &Found, plan: &Plan<'_>, rows: &PartRows) -> bool {
     match draft.answer {
-        Answer::Column(_) | Answer::RowCount | Answer::Nothing => return false,
+        Answer::Column(_) | Answer::RowCount | Answer::Nothing | Answer::Study(_) => return false,
+        Answer::Cells(_) if draft.metric == "timeOverlap" && lacks_limit(draft, plan) => {
+            return true;
+        }
         _ => {}
     }
     let most = match draft.unit {
@@ -99,6 +115,12 @@ fn is_idle(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> bool {
     matches!(draft.answer, Answer::Cells(_))
         && about_values
         && draft.shown.iter().all(|index| found.values[*index] == 0)
+}
+
+/// Whether the other table of a rule about moments has none.
+fn lacks_limit(draft: &Draft<'_>, plan: &Plan<'_>) -> bool {
+    let limit = plan.limits.iter().find(|limit| limit.rule == draft.id);
+    limit.is_some_and(|limit| limit.limit.get() == Some(&None))
 }
 
 fn unlabelled(draft: &Draft<'_>, found: &Found, rows: &PartRows) -> Option<String> {
@@ -132,7 +154,7 @@ fn count(rows: u64) -> usize {
 
 /// Compares what was found with what the rule wants.
 fn judge(draft: &Draft<'_>, outcome: Outcome, plan: &Plan<'_>, rows: &PartRows) -> Check {
-    let Outcome { tally, measure, reason, always, silent } = outcome;
+    let Outcome { tally, measure, reason, always, silent, answered } = outcome;
     let number = measure.unwrap_or(tally.count);
     let observed = match draft.unit {
         Unit::Rows => Value::Int(number.into()),
@@ -167,6 +189,7 @@ fn judge(draft: &Draft<'_>, outcome: Outcome, plan: &Plan<'_>, rows: &PartRows) 
         failing_rows: if reason.is_some() { 0 } else { count(tally.count) },
         samples,
         verdict,
+        findings: answered.map(|answered| answered.findings).unwrap_or_default(),
         reason,
         idle: false,
     }

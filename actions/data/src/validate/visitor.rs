@@ -1,13 +1,15 @@
 //! What one thread finds out about the parts of a table that it reads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::column::{ColumnPart, shown};
+use super::column::{ColumnPart, read_cell, shown};
 use super::nested::Spots;
-use super::plan::{KeyPlan, LabelPlan, Other, Plan, Question};
+use super::plan::{KeyPlan, LabelPlan, LimitPlan, Other, Placed, Plan, Question, StudyPlan};
+use super::study::{SampleState, StudyState};
 use super::tally::Tally;
 use crate::contract::Kind;
 use crate::key_log::{KeyLog, SpillError};
@@ -15,6 +17,7 @@ use crate::keys::{Key, KeyReader};
 use crate::label::CellError;
 use crate::source::{Part, Position};
 use crate::table::{Origin, Table};
+use crate::value::Value;
 
 /// Answers so far. Those of several threads are merged in the end.
 pub(super) struct Visitor<'p> {
@@ -22,6 +25,8 @@ pub(super) struct Visitor<'p> {
     pub(super) tallies: Vec<Tally>,
     pub(super) keys: Vec<KeyAnswer>,
     pub(super) labels: Vec<Labels>,
+    pub(super) studies: Vec<StudyState>,
+    pub(super) sample: SampleState,
     /// By property: whether any part has the column, and the first file that lacks it though its format names its columns.
     pub(super) seen: Vec<bool>,
     pub(super) lacking: Vec<Option<u32>>,
@@ -38,7 +43,12 @@ pub(super) struct KeyAnswer {
     pub(super) log: KeyLog,
     /// Rows that fail by themselves: nulls in a primary key.
     pub(super) tally: Tally,
+    /// Of columns that may identify a row: hashes of the first keys, so that most are known not to after a few rows.
+    first: HashSet<u64>,
 }
+
+/// Keys that are looked at before they are written down.
+const FIRST_KEYS: usize = 1 << 16;
 
 /// How many rows have the label, and the first row of which it is not known.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -73,14 +83,19 @@ impl Labels {
 impl<'p> Visitor<'p> {
     /// `memory` bytes are for each question about keys.
     pub(super) fn new(plan: &'p Plan<'p>, memory: usize) -> Self {
-        let answer =
-            |_: &KeyPlan<'_>| KeyAnswer { log: KeyLog::new(memory), tally: Tally::default() };
+        let answer = |_: &KeyPlan<'_>| KeyAnswer {
+            log: KeyLog::new(memory),
+            tally: Tally::default(),
+            first: HashSet::new(),
+        };
         let properties = plan.columns.len();
         Self {
             plan,
             tallies: vec![Tally::default(); plan.tallies],
             keys: plan.keys.iter().map(answer).collect(),
             labels: plan.labels.iter().map(|_| Labels::default()).collect(),
+            studies: plan.studies.iter().map(StudyState::new).collect(),
+            sample: SampleState::default(),
             seen: vec![false; properties],
             lacking: vec![None; properties],
             values: vec![0; properties],
@@ -100,6 +115,9 @@ impl<'p> Visitor<'p> {
         for (own, other) in self.labels.iter_mut().zip(other.labels) {
             own.merge(other);
         }
+        let studies = self.studies.iter_mut().zip(&self.plan.studies);
+        studies.zip(other.studies).for_each(|((own, plan), other)| own.merge(plan, other));
+        self.sample.merge(self.plan, other.sample);
         for (own, other) in self.seen.iter_mut().zip(other.seen) {
             *own |= other;
         }
@@ -139,6 +157,14 @@ impl<'p> Visitor<'p> {
         for (plan, answer) in self.plan.keys.iter().zip(&mut self.keys) {
             answer.add(plan, self.plan, table, &columns, &labels, place)?;
         }
+        let placed = |index: &usize| -> Placed<'_> {
+            (columns[*index], &self.plan.columns[*index].property.kind)
+        };
+        for (plan, state) in self.plan.studies.iter().zip(&mut self.studies) {
+            state.visit(plan, table, &plan.columns.iter().map(placed).collect::<Vec<_>>());
+        }
+        let sampled: Vec<_> = self.plan.sampled.iter().map(placed).collect();
+        self.sample.visit(self.plan, table, &sampled, &labels, place);
         self.bound = Some((table.names().clone(), columns));
         Ok(())
     }
@@ -204,6 +230,18 @@ fn label_rows(
 }
 
 impl KeyAnswer {
+    /// Whether a key is one of the first ones. Equal hashes do for that: nothing is claimed of a column whose keys may repeat.
+    fn stands_twice(&mut self, key: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(key);
+        let hash = hasher.finish();
+        if self.first.len() < FIRST_KEYS {
+            !self.first.insert(hash)
+        } else {
+            self.first.contains(&hash)
+        }
+    }
+
     fn add(
         &mut self,
         plan: &KeyPlan<'_>,
@@ -224,14 +262,22 @@ impl KeyAnswer {
             _ => None,
         };
         let reader = bound(&plan.columns);
+        let identifies = matches!(plan.question, Question::Identifies);
         let mut buffer = Vec::new();
         for row in 0..table.rows() {
+            if identifies && !self.tally.hits.is_empty() {
+                break;
+            }
             let mark = match label.map(|labels| labels[row]) {
                 Some(None) => continue,
                 Some(Some(label)) => label,
                 None => false,
             };
             match reader.read(row, &mut buffer) {
+                Key::Whole if identifies && self.stands_twice(&buffer) => {
+                    self.tally.add(place(row), None, Vec::new);
+                    self.log = KeyLog::new(0);
+                }
                 Key::Whole => self.log.add(&buffer, place(row).0, mark)?,
                 Key::Null if nulls_fail => {
                     let cell = |index: &usize| columns[*index].and_then(|c| shown(table, row, c));
@@ -283,6 +329,62 @@ impl<'p> OtherVisitor<'p> {
         let reader = KeyReader::partly(table, columns, self.whole_rows);
         known_keys(&reader, table.rows(), &mut self.log).map_err(OtherError::Spill)
     }
+}
+
+/// The places of columns in another table.
+fn places<'k>(
+    table: &Table,
+    columns: impl Iterator<Item = (&'k str, &'k Kind)>,
+) -> Result<Vec<Placed<'k>>, OtherError> {
+    let place = |(name, kind): (&str, &'k Kind)| match table.column(name) {
+        None if table.origin() != Origin::Json => {
+            Err(OtherError::Column(CellError::no_column(table, name)))
+        }
+        column => Ok((column, kind)),
+    };
+    columns.map(place).collect()
+}
+
+/// Finds the first or last moment in a part of another table.
+pub(super) fn find_limit(
+    plan: &LimitPlan<'_>,
+    found: &mut Option<Value<'static>>,
+    table: &Table,
+) -> Result<(), OtherError> {
+    let places = places(table, std::iter::once((plan.column.as_str(), plan.kind)))?;
+    for (row, (column, kind)) in
+        (0..table.rows()).flat_map(|row| places.iter().map(move |p| (row, p)))
+    {
+        let value = read_cell(table, row, *column, kind);
+        // What has no order, such as NaN, is no limit.
+        let Some(value) = value.filter(|value| value.compare(value).is_some()) else { continue };
+        let order = found.as_ref().and_then(|known| value.compare(known));
+        if found.is_none()
+            || order.is_some_and(|o| if plan.is_later { o.is_gt() } else { o.is_lt() })
+        {
+            *found = Some(value.into_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Takes rows of another table in.
+pub(super) fn sample_other(
+    plan: &Plan<'_>,
+    study: &StudyPlan<'_>,
+    state: &mut StudyState,
+    part: (Part, usize),
+    table: &Table,
+) -> Result<(), OtherError> {
+    let column = |index: &usize| {
+        let property = plan.columns[*index].property;
+        (property.column.as_str(), &property.kind)
+    };
+    let places = places(table, study.columns.iter().map(column))?;
+    for row in 0..table.rows() {
+        state.visit_other(table, &places, row, part.0.row(part.1 + row));
+    }
+    Ok(())
 }
 
 /// Why another table's keys cannot be had.

@@ -9,6 +9,7 @@ pub mod bins;
 pub mod chi_square;
 pub mod concept;
 pub mod divergence;
+pub mod effect_size;
 pub mod interval;
 pub mod kolmogorov;
 pub mod ks;

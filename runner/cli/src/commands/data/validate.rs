@@ -7,8 +7,8 @@ use crate::output::{print, print_error};
 use clap::Args;
 use indexmap::IndexMap;
 use pawl_data::{
-    Check, Contract, Sample, Shard, ValidateOptions, ValidationReport, Verdict, merge_states,
-    validate, validate_shard,
+    Check, Contract, Finding, Sample, Shard, ValidateOptions, ValidationReport, Verdict,
+    merge_states, validate, validate_shard,
 };
 use serde_json::json;
 use std::fmt::Write as _;
@@ -176,8 +176,11 @@ fn text(report: &ValidationReport) -> String {
             c = widths[2]
         );
         if check.verdict != Verdict::Pass {
-            check.samples.iter().for_each(|sample| {
-                let _ = writeln!(out, "       {}", shown(sample));
+            let rate = check.rate(report.rows).map(|rate| format!("{rate} of the rows at 95 %"));
+            let bad = check.findings.iter().filter(|finding| finding.counts);
+            let lines = check.samples.iter().map(shown).chain(bad.map(found)).chain(rate);
+            lines.for_each(|line| {
+                let _ = writeln!(out, "       {line}");
             });
         }
     }
@@ -202,11 +205,17 @@ fn row(check: &Check) -> [String; 4] {
     let failing = match (&check.reason, &check.observed) {
         (Some(_), _) => "?".to_owned(),
         (None, Some(observed)) if check.metric == "rowCount" => format!("({observed})"),
+        (None, Some(observed)) if is_about_columns(check) => observed.to_string(),
         _ => check.failing_rows.to_string(),
     };
     let mark = if check.verdict == Verdict::Pass { "ok" } else { check.verdict.as_str() };
     let expected = cut(&harmless(&check.expected, false));
     [mark.to_owned(), harmless(&check.id, false), expected, failing]
+}
+
+/// Its count is one of columns, not of rows.
+fn is_about_columns(check: &Check) -> bool {
+    check.findings.iter().any(|finding| finding.counts)
 }
 
 fn cut(text: &str) -> String {
@@ -229,6 +238,11 @@ fn shown(sample: &Sample) -> String {
         text.push_str(&format!(" (as in row {first})"));
     }
     cut_line(&harmless(&text, false))
+}
+
+/// `^ score: AUC 0.9950 [0.9900, 0.9980], threshold 0.99, 2000 rows`
+fn found(finding: &Finding) -> String {
+    cut_line(&harmless(&format!("^ {}: {finding}", finding.column), false))
 }
 
 fn cut_line(text: &str) -> String {
@@ -259,6 +273,7 @@ fail: 4 rows, 1 of 2 checks pass
 ok     v.logicalType  integer              0
 fail   v.unique       unique               1
        ^ row 4: v = \"x\\u{1b}\" (as in row 2)
+       25.0 % (4.6 to 69.9) of the rows at 95 %
 ";
         assert_eq!(text(&report), expected);
     }

@@ -453,10 +453,24 @@ fn validation_report() -> Value {
             "samples": list(sample),
             "verdict": verdict,
         })),
-        json!({ "reason": text() }),
+        json!({ "reason": text(), "findings": list(finding()) }),
     );
     let whole = object(json!({ "verdict": verdict, "rows": count(), "checks": list(check) }));
     titled("Validation report", "The report of `pawl/validate`.", whole)
+}
+
+/// A figure of a rule about columns.
+fn finding() -> Value {
+    let number = json!({ "type": "number" });
+    let whole = object(json!({
+        "column": text(),
+        "measure": text(),
+        "value": number,
+        "threshold": number,
+        "rows": count(),
+        "counts": { "type": "boolean" },
+    }));
+    with_optional(whole, json!({ "interval": list(number) }))
 }
 
 fn drift_report() -> Value {
