@@ -7,10 +7,11 @@ use crate::workspace::Workspace;
 use indexmap::IndexMap;
 use pawl_core::ports::ActionOutcome;
 use pawl_data::{
-    Contract, Source, ValidateError, ValidateOptions, ValidationReport, Verdict, digest_reader,
-    validate,
+    Contract, Now, NowError, Source, ValidateError, ValidateOptions, ValidationReport, Verdict,
+    digest_reader, validate,
 };
 use std::sync::LazyLock;
+use std::time::SystemTime;
 
 static MANIFEST: LazyLock<Manifest> =
     LazyLock::new(|| built_in_manifest(include_str!("action.yml")));
@@ -38,6 +39,7 @@ impl JobAction for Validate {
         let options = ValidateOptions {
             schema: inputs.get("schema").map(str::to_owned),
             tables: other_tables(context, inputs)?,
+            now: Some(now(inputs)?),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             ..ValidateOptions::default()
         };
@@ -50,6 +52,16 @@ impl JobAction for Validate {
             )),
             None => Ok(outcome(&report, &digest)),
         }
+    }
+}
+
+/// The moment that the age of data is measured at.
+fn now(inputs: &Inputs) -> Result<Now, ActionError> {
+    match inputs.get("now") {
+        None => Ok(SystemTime::now().into()),
+        Some(text) => text
+            .parse()
+            .map_err(|error: NowError| ActionError::input(format!("the input now: {error}"), "")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    Bound, Comparison, Contract, Inner, Item, Options, Property, Rule, Schema, Test,
+    Bound, Comparison, Contract, Inner, Item, Latency, Options, Property, Rule, Schema, Test,
 };
 use crate::profile::{ColumnProfile, Profile};
 use crate::value::Value;
@@ -101,7 +101,33 @@ pub fn diff_contracts(old: &Contract, new: &Contract) -> Vec<Change> {
             );
         }
     }
+    latencies(&old.latencies, &new.latencies, &mut changes);
     changes
+}
+
+/// How old the newest rows may be.
+fn latencies(old: &[Latency], new: &[Latency], changes: &mut Vec<Change>) {
+    let place = |latency: &Latency| format!("{}.{}", latency.schema, latency.property);
+    let mut places: Vec<String> = Vec::new();
+    for latency in old.iter().chain(new) {
+        if !places.contains(&place(latency)) {
+            places.push(place(latency));
+        }
+    }
+    for at in places {
+        let of = |all: &'_ [Latency]| all.iter().position(|latency| place(latency) == at);
+        let pair = (of(old).map(|index| &old[index]), of(new).map(|index| &new[index]));
+        #[expect(clippy::cast_precision_loss, reason = "compared, not computed with")]
+        let length = |latency: &Latency| latency.value * latency.length as f64;
+        Differences { changes, place: at }.demand(
+            "latency",
+            pair,
+            Latency::expected,
+            |old, new| {
+                if length(new) > length(old) { Effect::Loosened } else { Effect::Tightened }
+            },
+        );
+    }
 }
 
 fn schemas(old: &Schema, new: &Schema, changes: &mut Vec<Change>) {

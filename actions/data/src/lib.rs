@@ -47,6 +47,6 @@ pub use source::Source;
 pub use split::{Overlap, Split, SplitError, SplitOptions, SplitReport, overlap, split};
 pub use table::{Format, ReadError, Table};
 pub use validate::{
-    Check, Finding, Rate, Sample, Shard, ValidateError, ValidateOptions, ValidationReport, Verdict,
-    merge_states, validate, validate_shard,
+    Check, Finding, Now, NowError, Rate, Sample, Shard, ValidateError, ValidateOptions,
+    ValidationReport, Verdict, merge_states, validate, validate_shard,
 };

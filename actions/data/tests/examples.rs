@@ -346,5 +346,5 @@ fn shards_find_what_one_finds() {
         validate_shard(&contract, &source, &options, shard, state).expect("counted");
     }
     let order = [states[2].clone(), states[0].clone(), states[1].clone()];
-    assert_eq!(merge_states(&contract, None, &order, 2).expect("a report"), whole);
+    assert_eq!(merge_states(&contract, &options, &order).expect("a report"), whole);
 }

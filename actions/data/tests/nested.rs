@@ -254,7 +254,7 @@ fn shards_count_what_one_counts() {
         let shard = Shard { index: index as u64, count: 3 };
         validate_shard(&contract, &source, &options, shard, state).unwrap();
     }
-    assert_eq!(merge_states(&contract, None, &states, 2).unwrap(), whole);
+    assert_eq!(merge_states(&contract, &options, &states).unwrap(), whole);
 }
 
 #[test]

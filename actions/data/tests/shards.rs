@@ -129,7 +129,7 @@ fn sharded(source: &Source, count: u64, order: &[u64]) -> ValidationReport {
             .unwrap_or_else(|error| panic!("{error}"));
     }
     let states: Vec<PathBuf> = order.iter().map(|index| state(*index)).collect();
-    merge_states(&contract(), None, &states, 2).unwrap_or_else(|error| panic!("{error}"))
+    merge_states(&contract(), &options(), &states).unwrap_or_else(|error| panic!("{error}"))
 }
 
 proptest! {
@@ -185,7 +185,7 @@ fn states_that_do_not_belong_together_are_refused() {
         path
     };
     let merge = |states: &[PathBuf]| {
-        merge_states(&contract(), None, states, 1).map(|_| ()).expect_err("refused").to_string()
+        merge_states(&contract(), &options(), states).map(|_| ()).expect_err("refused").to_string()
     };
     let (first, second, third) = (state(0, 2), state(1, 2), state(2, 3));
     let name = |path: &PathBuf| path.display().to_string();
@@ -200,7 +200,7 @@ fn states_that_do_not_belong_together_are_refused() {
     );
     let other = CONTRACT.replace("minimum: 2", "minimum: 3");
     let other = Contract::parse("o.yaml", &other).expect("parses");
-    let error = merge_states(&other, None, &[first.clone(), second.clone()], 1).map(|_| ());
+    let error = merge_states(&other, &options(), &[first.clone(), second.clone()]).map(|_| ());
     assert_eq!(
         error.expect_err("refused").to_string(),
         format!("{} was counted with another contract or schema", name(&first))

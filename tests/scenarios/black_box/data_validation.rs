@@ -332,3 +332,40 @@ fn columns_that_tell_the_label_or_moved_are_named_with_their_figures() {
     assert!(text.stdout().contains("^ code: predictive power 1.0000 ["), "{}", text.stdout());
     assert!(text.stdout().contains("^ age: wasserstein 1."), "{}", text.stdout());
 }
+
+#[test]
+fn the_age_of_data_is_measured_at_a_moment_that_can_be_named() {
+    let contract = "apiVersion: v3.1.0
+kind: DataContract
+id: v
+version: 1.0.0
+status: active
+schema:
+  - name: visits
+    properties: [{ name: at, logicalType: timestamp }]
+slaProperties:
+  - { id: daily, property: latency, value: 1, unit: d, element: visits.at }
+";
+    let project = Project::new()
+        .file("c.yaml", contract)
+        .file("d.csv", "at\n2024-05-01T00:00:00Z\n2024-05-01T12:00:00Z\n");
+    let validate = |more: &[&str]| {
+        let args = ["data", "validate", "d.csv", "--contract", "c.yaml", "--json"];
+        Pawl::new(&project).args(args).args(more).run()
+    };
+    let fresh = validate(&["--now", "2024-05-02T11:00:00Z"]);
+    fresh.code(0).stderr_is("");
+    let expected = json!({ "id": "daily", "column": "at", "metric": "latency", "severity": "error",
+        "expected": "latency at most 1 d", "observed": 23.0 / 24.0, "failing_rows": 0, "samples": [],
+        "verdict": "pass" });
+    assert_eq!(fresh.json()["checks"][1], expected);
+    validate(&["--now", "2024-05-02T12:00:01Z"]).code(1);
+    // By the clock it is years old.
+    validate(&[]).code(1);
+    let wrong = validate(&["--now", "noon"]);
+    wrong.code(2);
+    assert!(wrong.stderr().contains("'noon' is no moment; write one like"), "{}", wrong.stderr());
+    validate(&["--shard", "1/1", "--state", "1.state"]).code(0);
+    let merge = ["data", "validate", "--contract", "c.yaml", "--now", "2024-05-02T11:00:00Z"];
+    Pawl::new(&project).args(merge).args(["--merge", "1.state"]).run().code(0);
+}

@@ -9,11 +9,13 @@ mod property;
 mod read;
 mod relations;
 mod rules;
+mod sla;
 mod types;
 
 use std::fmt;
 
 pub(crate) use kind::Kind;
+pub(crate) use sla::Latency;
 
 use crate::format::Format;
 use crate::label::LabelRule;
@@ -32,6 +34,7 @@ pub struct Contract {
     /// `sha256:…` of its text: what was counted by one contract is judged by no other.
     pub digest: String,
     pub(crate) schemas: Vec<Schema>,
+    pub(crate) latencies: Vec<Latency>,
 }
 
 /// One table that the contract describes.

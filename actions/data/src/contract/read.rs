@@ -286,12 +286,14 @@ impl Reader {
         let schemas: Vec<Schema> = nodes.iter().filter_map(|node| self.schema(node)).collect();
         self.no_twins(schemas.iter().map(|schema| schema.name.as_str()), nodes, "schema");
         let schemas = self.resolve(schemas, nodes);
+        let latencies = self.latencies(&fields, &schemas);
         Some(Contract {
             id: id?.to_owned(),
             version: version?.to_owned(),
             status: status?.to_owned(),
             digest: String::new(),
             schemas,
+            latencies,
         })
     }
 

@@ -6,6 +6,7 @@
 //! [`key_log`]: crate::key_log
 
 mod column;
+mod fresh;
 mod nested;
 mod plan;
 mod report;
@@ -16,6 +17,7 @@ mod verdict;
 mod visitor;
 
 pub(crate) use column::cut;
+pub use fresh::{Now, NowError};
 pub use report::{Check, Finding, Rate, Sample, ValidationReport, Verdict};
 pub use state::{merge_states, validate_shard};
 
@@ -48,11 +50,14 @@ pub struct ValidateOptions {
     pub memory_bytes: usize,
     /// Threads that read and check, at least 1.
     pub threads: usize,
+    /// The present moment, for rules about how old data may be.
+    pub now: Option<Now>,
 }
 
 impl Default for ValidateOptions {
     fn default() -> Self {
-        Self { schema: None, tables: IndexMap::new(), memory_bytes: MEMORY, threads: 1 }
+        let tables = IndexMap::new();
+        Self { schema: None, tables, memory_bytes: MEMORY, threads: 1, now: None }
     }
 }
 
@@ -152,7 +157,7 @@ pub fn validate(
     let schema = chosen(contract, options.schema.as_deref())?;
     let plan = Plan::of(contract, schema, Some(&options.tables))?;
     let partial = read(&plan, data, options, Shard::WHOLE)?;
-    partial.finish(&plan, options.threads)
+    partial.finish(&plan, options)
 }
 
 /// The schema of this name, or the first one.
@@ -186,6 +191,7 @@ struct Partial {
     labels: Vec<Labels>,
     studies: Vec<StudyState>,
     sample: SampleState,
+    newest: Vec<Option<i128>>,
     rows: PartRows,
     /// The data as the user named it, and its files.
     data: String,
@@ -207,11 +213,17 @@ struct Found {
     labels: Vec<Labels>,
     studies: Vec<StudyState>,
     sample: SampleState,
+    newest: Vec<Option<i128>>,
+    now: Option<Now>,
 }
 
 impl Partial {
     /// Settles the questions about keys and judges.
-    fn finish(self, plan: &Plan<'_>, threads: usize) -> Result<ValidationReport, ValidateError> {
+    fn finish(
+        self,
+        plan: &Plan<'_>,
+        options: &ValidateOptions,
+    ) -> Result<ValidationReport, ValidateError> {
         let lacking = self.seen.iter().zip(&self.lacking);
         let ragged = lacking.enumerate().find_map(|(index, (seen, lacks))| {
             lacks.filter(|_| *seen).map(|file| (index, file as usize))
@@ -228,18 +240,20 @@ impl Partial {
             let visit = |tally: &mut Tally, group: &Group<'_>| {
                 judge_group(&question.question, group, tally)
             };
-            let tallies = key_log::groups(part.logs, threads, Tally::default, visit)?;
+            let tallies =
+                key_log::groups(part.logs, options.threads.max(1), Tally::default, visit)?;
             let mut whole = part.tally;
             tallies.into_iter().for_each(|tally| whole.merge(tally));
             keys.push(whole);
         }
-        let Self { mut seen, values, tallies, labels, studies, sample, rows, .. } = self;
+        let Self { mut seen, values, tallies, labels, studies, sample, newest, rows, .. } = self;
         for (seen, column) in seen.iter_mut().zip(&plan.columns) {
             // Where nothing could have it, nothing lacks it.
             let lacks = column.absent.is_some_and(|index| tallies[index].count > 0);
             *seen |= column.parent.is_some() && !lacks;
         }
-        let found = Found { seen, values, tallies, keys, labels, studies, sample };
+        let now = options.now;
+        let found = Found { seen, values, tallies, keys, labels, studies, sample, newest, now };
         Ok(verdict::report(plan, &found, &rows))
     }
 }
@@ -292,6 +306,7 @@ fn read(
         labels: whole.labels,
         studies: whole.studies,
         sample: whole.sample,
+        newest: whole.newest,
         rows,
         data: data.name().to_owned(),
         files: data.files().iter().map(|file| file.name.clone()).collect(),

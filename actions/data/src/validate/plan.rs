@@ -3,7 +3,8 @@
 use super::ValidateError;
 use super::column::{CellTest, Limit, ValueSet};
 use crate::contract::{
-    ColumnRule, Contract, Kind, Operator, Property, Reference, Rule, Schema, Study, Test, Unit,
+    ColumnRule, Contract, Kind, Latency, Operator, Property, Reference, Rule, Schema, Study, Test,
+    Unit,
 };
 use crate::label::LabelRule;
 use crate::source::Source;
@@ -25,6 +26,8 @@ pub(super) struct Plan<'c> {
     /// Properties whose cells are kept of the sampled rows.
     pub(super) sampled: Vec<usize>,
     pub(super) limits: Vec<LimitPlan<'c>>,
+    /// Each with the property whose moments are looked at.
+    pub(super) latencies: Vec<(&'c Latency, usize)>,
 }
 
 /// A property's column in some table, if it is there, and how its cells are read.
@@ -138,6 +141,8 @@ pub(super) enum Answer {
     RowCount,
     /// In this question about whole columns.
     Study(usize),
+    /// In the newest moment of this latency.
+    Latency(usize),
     /// A text for people.
     Nothing,
 }
@@ -161,6 +166,7 @@ impl<'c> Plan<'c> {
                 studies: Vec::new(),
                 sampled: Vec::new(),
                 limits: Vec::new(),
+                latencies: Vec::new(),
             },
             times: HashMap::new(),
         };
@@ -392,7 +398,23 @@ impl<'c> Planner<'c> {
         for (place, rule) in schema.rules.iter().enumerate() {
             self.table_rule(place, rule)?;
         }
+        self.latencies();
         Ok(())
+    }
+
+    /// How old the newest rows may be.
+    fn latencies(&mut self) {
+        let schema = self.plan.schema;
+        for latency in self.contract.latencies.iter().filter(|l| l.schema == schema.name) {
+            let key = self.indexes(std::slice::from_ref(&latency.property));
+            let Some(index) = key.first().copied() else { continue };
+            let name = latency.property.as_str();
+            let id = latency.id.clone().unwrap_or_else(|| format!("{name}.latency"));
+            let answer = Answer::Latency(self.plan.latencies.len());
+            let draft = structural(id, Some(name), "latency", latency.expected(), answer);
+            self.plan.checks.push(Draft { needs: key, ..draft });
+            self.plan.latencies.push((latency, index));
+        }
     }
 
     fn table_check(

@@ -43,6 +43,7 @@ struct Head {
     labels: Vec<Labels>,
     studies: Vec<StudyState>,
     sample: SampleState,
+    newest: Vec<Option<i128>>,
 }
 
 /// Counts one shard of the data and writes it to a file, which is there only when it is whole. Returns the shard's rows.
@@ -76,6 +77,7 @@ pub fn validate_shard(
         labels: partial.labels.clone(),
         studies: partial.studies.clone(),
         sample: partial.sample.clone(),
+        newest: partial.newest.clone(),
     };
     let head = head(&partial);
     write(out, &head, partial)
@@ -98,17 +100,16 @@ fn write(path: &Path, head: &Head, partial: Partial) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts the files of all shards together and judges them.
+/// Puts the files of all shards together and judges them. Of the options the schema, the threads and the moment count.
 ///
 /// # Errors
 /// A file that cannot be read, is of another contract or division, stands twice, or is missing.
 pub fn merge_states(
     contract: &Contract,
-    schema: Option<&str>,
+    options: &ValidateOptions,
     states: &[PathBuf],
-    threads: usize,
 ) -> Result<ValidationReport, ValidateError> {
-    let schema = chosen(contract, schema)?;
+    let schema = chosen(contract, options.schema.as_deref())?;
     let plan = Plan::of(contract, schema, None)?;
     let mut whole: Option<(Partial, Shard)> = None;
     let mut there = std::collections::BTreeSet::new();
@@ -139,7 +140,7 @@ pub fn merge_states(
         let reason = format!("shard {} of {} is missing", missing + 1, shard.count);
         return Err(ValidateError::State { file: "--merge:".to_owned(), reason });
     }
-    whole.finish(&plan, threads)
+    whole.finish(&plan, options)
 }
 
 /// Reads a file's head and finds its keys.
@@ -174,6 +175,7 @@ fn fits(head: &Head, plan: &Plan<'_>, contract: &Contract) -> Result<(), String>
         && head.tallies.len() == plan.tallies
         && head.keys.len() == plan.keys.len()
         && head.labels.len() == plan.labels.len()
+        && head.newest.len() == plan.latencies.len()
         && head.studies.len() == plan.studies.len()
         && head.studies.iter().zip(&plan.studies).all(|(state, plan)| state.fits(plan))
         && head.shard.index < head.shard.count;
@@ -191,6 +193,7 @@ fn partial(head: Head, logs: Vec<KeyLog>) -> Partial {
         labels: head.labels,
         studies: head.studies,
         sample: head.sample,
+        newest: head.newest,
         rows: head.rows,
         data: head.data,
         files: head.files,
@@ -226,6 +229,9 @@ impl Partial {
         let studies = self.studies.iter_mut().zip(&plan.studies);
         studies.zip(other.studies).for_each(|((own, plan), other)| own.merge(plan, other));
         self.sample.merge(plan, other.sample);
+        for (own, other) in self.newest.iter_mut().zip(other.newest) {
+            *own = (*own).max(other);
+        }
         Ok(())
     }
 }

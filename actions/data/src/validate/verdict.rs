@@ -3,6 +3,7 @@
 use serde_json::Number;
 
 use super::Found;
+use super::fresh;
 use super::plan::{Answer, Draft, Plan};
 use super::report::{Check, Sample, ValidationReport, Verdict};
 use super::study::{self, Answered, Evidence};
@@ -26,6 +27,8 @@ struct Outcome {
     always: bool,
     /// For rules that only inform.
     silent: bool,
+    /// The number that is told, where it is no count.
+    figure: Option<f64>,
     /// For rules about columns.
     answered: Option<Answered>,
 }
@@ -89,14 +92,28 @@ fn outcome(draft: &Draft<'_>, found: &Found, plan: &Plan<'_>, rows: &PartRows) -
             let measure = Some(answered.bad());
             Outcome { measure, reason, answered: Some(answered), ..Outcome::default() }
         }
+        Answer::Latency(index) => latency(plan, index, found),
         Answer::Nothing => Outcome { silent: true, ..Outcome::default() },
+    }
+}
+
+/// How old the newest row is. Without a moment nothing says that it is not too old.
+fn latency(plan: &Plan<'_>, index: usize, found: &Found) -> Outcome {
+    let Some(now) = found.now else {
+        let reason = Some("the present moment is not known".to_owned());
+        return Outcome { reason, ..Outcome::default() };
+    };
+    match found.newest[index].map(|newest| fresh::age(plan.latencies[index].0, newest, now)) {
+        Some((age, always)) => Outcome { figure: Some(age), always, ..Outcome::default() },
+        None => Outcome { figure: Some(f64::NAN), always: true, ..Outcome::default() },
     }
 }
 
 /// Whether a check cannot fail on this data, whatever stands in its cells.
 fn is_idle(draft: &Draft<'_>, found: &Found, plan: &Plan<'_>, rows: &PartRows) -> bool {
     match draft.answer {
-        Answer::Column(_) | Answer::RowCount | Answer::Nothing | Answer::Study(_) => return false,
+        Answer::Column(_) | Answer::RowCount | Answer::Nothing => return false,
+        Answer::Study(_) | Answer::Latency(_) => return false,
         Answer::Cells(_) if draft.metric == "timeOverlap" && lacks_limit(draft, plan) => {
             return true;
         }
@@ -154,11 +171,12 @@ fn count(rows: u64) -> usize {
 
 /// Compares what was found with what the rule wants.
 fn judge(draft: &Draft<'_>, outcome: Outcome, plan: &Plan<'_>, rows: &PartRows) -> Check {
-    let Outcome { tally, measure, reason, always, silent, answered } = outcome;
+    let Outcome { tally, measure, reason, always, silent, figure, answered } = outcome;
     let number = measure.unwrap_or(tally.count);
-    let observed = match draft.unit {
-        Unit::Rows => Value::Int(number.into()),
-        Unit::Percent => Value::Float(percent(number, rows.total())),
+    let observed = match (figure, draft.unit) {
+        (Some(figure), _) => Value::Float(figure),
+        (None, Unit::Rows) => Value::Int(number.into()),
+        (None, Unit::Percent) => Value::Float(percent(number, rows.total())),
     };
     let violated = match draft.operator {
         Some(operator) => !operator.holds(&observed),

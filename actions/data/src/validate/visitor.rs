@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::column::{ColumnPart, read_cell, shown};
+use super::fresh;
 use super::nested::Spots;
 use super::plan::{KeyPlan, LabelPlan, LimitPlan, Other, Placed, Plan, Question, StudyPlan};
 use super::study::{SampleState, StudyState};
@@ -27,6 +28,8 @@ pub(super) struct Visitor<'p> {
     pub(super) labels: Vec<Labels>,
     pub(super) studies: Vec<StudyState>,
     pub(super) sample: SampleState,
+    /// By latency: the newest moment.
+    pub(super) newest: Vec<Option<i128>>,
     /// By property: whether any part has the column, and the first file that lacks it though its format names its columns.
     pub(super) seen: Vec<bool>,
     pub(super) lacking: Vec<Option<u32>>,
@@ -96,6 +99,7 @@ impl<'p> Visitor<'p> {
             labels: plan.labels.iter().map(|_| Labels::default()).collect(),
             studies: plan.studies.iter().map(StudyState::new).collect(),
             sample: SampleState::default(),
+            newest: vec![None; plan.latencies.len()],
             seen: vec![false; properties],
             lacking: vec![None; properties],
             values: vec![0; properties],
@@ -118,6 +122,9 @@ impl<'p> Visitor<'p> {
         let studies = self.studies.iter_mut().zip(&self.plan.studies);
         studies.zip(other.studies).for_each(|((own, plan), other)| own.merge(plan, other));
         self.sample.merge(self.plan, other.sample);
+        for (own, other) in self.newest.iter_mut().zip(other.newest) {
+            *own = (*own).max(other);
+        }
         for (own, other) in self.seen.iter_mut().zip(other.seen) {
             *own |= other;
         }
@@ -162,6 +169,9 @@ impl<'p> Visitor<'p> {
         };
         for (plan, state) in self.plan.studies.iter().zip(&mut self.studies) {
             state.visit(plan, table, &plan.columns.iter().map(placed).collect::<Vec<_>>());
+        }
+        for ((_, index), newest) in self.plan.latencies.iter().zip(&mut self.newest) {
+            *newest = (*newest).max(fresh::newest(table, placed(index)));
         }
         let sampled: Vec<_> = self.plan.sampled.iter().map(placed).collect();
         self.sample.visit(self.plan, table, &sampled, &labels, place);

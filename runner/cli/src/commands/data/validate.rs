@@ -7,12 +7,13 @@ use crate::output::{print, print_error};
 use clap::Args;
 use indexmap::IndexMap;
 use pawl_data::{
-    Check, Contract, Finding, Sample, Shard, ValidateOptions, ValidationReport, Verdict,
+    Check, Contract, Finding, Now, Sample, Shard, ValidateOptions, ValidationReport, Verdict,
     merge_states, validate, validate_shard,
 };
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// `pawl data validate`
 #[derive(Debug, Args)]
@@ -47,6 +48,9 @@ pub(crate) struct ValidateArgs {
     /// Put the files of all shards together and report
     #[arg(long, value_name = "STATE", num_args = 1..)]
     merge: Vec<PathBuf>,
+    /// The moment that the age of data is measured at, such as 2024-05-01T12:00:00Z [default: the clock's]
+    #[arg(long, value_name = "MOMENT")]
+    now: Option<Now>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -81,12 +85,11 @@ pub(super) fn run(args: &ValidateArgs) -> Result<(), CommandError> {
         tables,
         memory_bytes: args.memory,
         threads: args.threads.unwrap_or_else(table::cores).max(1),
+        now: Some(args.now.unwrap_or_else(|| SystemTime::now().into())),
     };
     let name = args.data.as_deref().unwrap_or_default();
     let report = match (&args.state, args.merge.is_empty()) {
-        (_, false) => {
-            merge_states(&contract, args.schema.as_deref(), &args.merge, options.threads)?
-        }
+        (_, false) => merge_states(&contract, &options, &args.merge)?,
         (Some(state), true) => return count(args, &contract, &options, state),
         (None, true) => validate(&contract, &table::open(name, args.format)?, &options)?,
     };
