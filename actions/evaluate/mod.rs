@@ -5,7 +5,7 @@ mod score;
 use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
-use crate::dataset::{Dataset, label_rule};
+use crate::dataset::{Dataset, label_rule, reported};
 use crate::model::{MAX_BYTES, Model, digest};
 use indexmap::IndexMap;
 use pawl_core::ports::ActionOutcome;
@@ -174,7 +174,7 @@ fn write(
     answers: &Answers,
     path: &str,
 ) -> Result<(), ActionError> {
-    let entries = [(MODEL_ENTRY, &answers.digest), (DATA_ENTRY, &exam.data.digest)];
+    let entries = [(MODEL_ENTRY, &answers.digest), (DATA_ENTRY, &exam.data.version.digest)];
     let entries = entries.into_iter().map(|(name, value)| (name.to_owned(), value.clone()));
     let mut bytes = Vec::new();
     answers
@@ -213,7 +213,8 @@ fn outcome(exam: &Exam, candidate: &Answers, baseline: Option<&Answers>) -> Acti
         "n": candidate.matrix.rows,
         "label": exam.rule.to_string(),
         "threshold": exam.threshold,
-        "data_digest": exam.data.digest,
+        "data_digest": exam.data.version.digest,
+        "data": reported(&exam.data.version),
         "candidate": one(candidate),
         "baseline": baseline.map(one),
         "flips": flips,
@@ -228,7 +229,7 @@ fn outcome(exam: &Exam, candidate: &Answers, baseline: Option<&Answers>) -> Acti
         ("baseline-accuracy", text(base.map(|scores| scores.accuracy))),
         ("baseline-auc", text(base.and_then(|scores| scores.auc))),
         ("baseline-log-loss", text(base.map(|scores| scores.log_loss))),
-        ("data-digest", exam.data.digest.clone()),
+        ("data-digest", exam.data.version.digest.clone()),
     ];
     outcome.outputs.extend(outputs.map(|(name, value)| (name.to_owned(), value)));
     outcome

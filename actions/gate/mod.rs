@@ -7,6 +7,7 @@ mod spec;
 use crate::action::{
     ActionError, Inputs, Manifest, RunnerAction, RunnerContext, built_in_manifest, succeeded,
 };
+use crate::dataset::data_in_reports;
 use crate::workspace::Workspace;
 use async_trait::async_trait;
 use evidence::{Answers, Candidate, belong_together};
@@ -141,6 +142,8 @@ async fn register(
         baseline: production.map(|version| version.version),
         verdict: found.judgement.word(),
         report: found.judgement.to_json(),
+        data: data_in_reports(&context.facts, &training.data_digest),
+        evaluation_data: data_in_reports(&context.facts, &found.evaluation_digest),
     };
     let stored = context.objects.put(candidate.bytes.clone()).await?;
     if stored != candidate.digest {

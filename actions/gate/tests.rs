@@ -4,7 +4,7 @@ use crate::evaluate::{DATA_ENTRY, MODEL_ENTRY};
 use crate::model::{LogisticParameters, Model, ModelHead, digest};
 use crate::testing::Bench;
 use pawl_core::ports::ActionOutcome;
-use pawl_core::registry::{Lineage, ModelRegistry, Objects};
+use pawl_core::registry::{DataColumn, DataVersion, Lineage, ModelRegistry, Objects};
 use pawl_data::{Predictions, RowId};
 
 /// The golden rows of the statistics: a linear congruential generator, seed 42, 400 rows. Labels, baseline, candidate
@@ -95,6 +95,14 @@ async fn a_candidate_that_is_not_worse_passes_with_the_known_numbers() {
     let mut bench = compared().await;
     bench.facts.commit = "abc".to_owned();
     bench.facts.dirty = true;
+    let data = DataVersion {
+        uri: "file:test.csv".to_owned(),
+        digest: "sha256:d".to_owned(),
+        schema: vec![DataColumn { name: "x".to_owned(), kind: "csv".to_owned() }],
+        rows: 400,
+    };
+    let told = serde_json::json!({ "data": data, "n": 400 });
+    bench.facts.reports.insert("gate/evaluate".to_owned(), told);
     let outcome = run(&bench, &[("metrics", "[{name: accuracy, margin: 0.02}]")]).await.unwrap();
     assert!(outcome.success);
     assert_eq!(outcome.outputs["verdict"], "pass");
@@ -137,6 +145,9 @@ async fn a_candidate_that_is_not_worse_passes_with_the_known_numbers() {
     assert_eq!(versions[1].lineage.commit, "abc-dirty");
     assert_eq!(versions[1].lineage.evaluation_digest, "sha256:d");
     assert_eq!(versions[1].lineage.report, outcome.report);
+    // Of the training data no step of this run told.
+    assert_eq!(versions[1].lineage.evaluation_data, Some(data));
+    assert_eq!(versions[1].lineage.data, None);
     assert_eq!(bench.memory.get(&versions[1].digest).await.unwrap(), model(1.0));
 }
 

@@ -33,7 +33,9 @@ fn rollout(verdict: &str, reason: &str) -> Value {
 fn facts() -> RunFacts {
     let reports: IndexMap<String, Value> = [
         ("data/validate", json!({
-            "verdict": "warn", "rows": 20190, "checks": [
+            "verdict": "warn", "rows": 20190,
+            "data": {"uri": "file:data/visits.csv", "digest": "sha256:ee", "schema": [], "rows": 20190},
+            "checks": [
                 {"id": "age", "column": "age", "metric": "nullValues", "severity": "error",
                  "expected": "0 nulls", "observed": 0, "failing_rows": 0, "samples": [], "verdict": "pass"},
                 {"id": "plan|x", "column": "plan", "metric": "invalidValues", "severity": "warning",

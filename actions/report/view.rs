@@ -2,6 +2,7 @@
 //! so that a user's own script that prints such a report is shown, too.
 
 use super::filters::{icon, line as line_of};
+use crate::dataset::data_in_reports;
 use pawl_core::ports::RunFacts;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -328,8 +329,15 @@ fn sources(facts: &RunFacts) -> Vec<(String, String)> {
     let candidate = last(facts, is_evaluation)
         .map(|report| text(&report["candidate"]["model_digest"]))
         .filter(|digest| !digest.is_empty());
-    sources.push(("training data".to_owned(), find(&trained, "data_digest")));
-    sources.push(("test data".to_owned(), find(&is_evaluation, "data_digest")));
+    let validated = |report: &Value| report["checks"].is_array() && report["data"].is_object();
+    let checked = last(facts, validated).map(|report| text(&report["data"]["digest"]));
+    let data = |digest: String| match data_in_reports(facts, &digest) {
+        Some(data) => format!("{} {digest} ({} rows)", data.uri, data.rows),
+        None => digest,
+    };
+    sources.push(("validated data".to_owned(), data(checked.unwrap_or_default())));
+    sources.push(("training data".to_owned(), data(find(&trained, "data_digest"))));
+    sources.push(("test data".to_owned(), data(find(&is_evaluation, "data_digest"))));
     sources.push(("model".to_owned(), candidate.unwrap_or(find(&trained, "model_digest"))));
     sources.push(("image".to_owned(), find(&built, "image")));
     sources.retain(|(_, value)| !value.trim().is_empty());

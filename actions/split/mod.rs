@@ -3,8 +3,9 @@
 use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
-use crate::dataset::{Dataset, label_rule};
+use crate::dataset::{Dataset, label_rule, reported};
 use pawl_core::ports::ActionOutcome;
+use pawl_core::registry::DataVersion;
 use pawl_data::{Split as Parted, SplitOptions, Table, digest_bytes, split};
 use std::sync::LazyLock;
 
@@ -41,7 +42,7 @@ impl JobAction for Split {
             "{} rows to learn from, {} to judge by, {} on both sides",
             parted.report.train_rows, parted.report.test_rows, parted.report.overlap
         ));
-        Ok(outcome(&parted, &data.digest, train, test))
+        Ok(outcome(&parted, &data.version, train, test))
     }
 }
 
@@ -59,10 +60,11 @@ fn write(
     Ok(digest_bytes(&bytes))
 }
 
-fn outcome(parted: &Parted, data: &str, train: String, test: String) -> ActionOutcome {
+fn outcome(parted: &Parted, data: &DataVersion, train: String, test: String) -> ActionOutcome {
     let report = &parted.report;
     let mut json = serde_json::to_value(report).expect("a report holds texts and numbers only");
-    json["data_digest"] = data.into();
+    json["data_digest"] = data.digest.as_str().into();
+    json["data"] = reported(data);
     json["train_digest"] = train.as_str().into();
     json["test_digest"] = test.as_str().into();
     let mut outcome = succeeded(json);

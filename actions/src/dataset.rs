@@ -2,9 +2,12 @@
 
 use crate::action::ActionError;
 use crate::workspace::Workspace;
+use pawl_core::ports::RunFacts;
+use pawl_core::registry::{DataColumn, DataVersion};
 use pawl_data::{
     CellError, Format, LabelRule, LabelRuleError, ReadError, SplitError, Table, digest_bytes,
 };
+use serde::Deserialize;
 
 /// Largest data file: a table is held in memory, and its reader addresses cells with 32 bits.
 const MAX_BYTES: u64 = u32::MAX as u64;
@@ -12,8 +15,7 @@ const MAX_BYTES: u64 = u32::MAX as u64;
 /// A table and what names its content.
 pub(crate) struct Dataset {
     pub(crate) table: Table,
-    /// `sha256:…` of the file's bytes.
-    pub(crate) digest: String,
+    pub(crate) version: DataVersion,
 }
 
 impl Dataset {
@@ -28,8 +30,32 @@ impl Dataset {
         let bytes = workspace.read(path, MAX_BYTES)?;
         let digest = digest_bytes(&bytes);
         let table = Table::from_bytes(path, format, bytes)?;
-        Ok(Self { table, digest })
+        let version = data_version(path, digest, table.typed_columns(), table.rows() as u64);
+        Ok(Self { table, version })
     }
+}
+
+/// A file of a workspace as it was read.
+pub(crate) fn data_version(
+    path: &str,
+    digest: String,
+    columns: Vec<(String, String)>,
+    rows: u64,
+) -> DataVersion {
+    let path = path.trim_start_matches("./");
+    let schema = columns.into_iter().map(|(name, kind)| DataColumn { name, kind }).collect();
+    DataVersion { uri: format!("file:{path}"), digest, schema, rows }
+}
+
+/// As it stands in a report, under `data`.
+pub(crate) fn reported(version: &DataVersion) -> serde_json::Value {
+    serde_json::to_value(version).expect("a version holds texts and numbers only")
+}
+
+/// The data of a digest as the last step of this run that read it told.
+pub(crate) fn data_in_reports(facts: &RunFacts, digest: &str) -> Option<DataVersion> {
+    let told = facts.reports.values().rev().filter_map(|report| report.get("data"));
+    told.filter_map(|data| DataVersion::deserialize(data).ok()).find(|data| data.digest == digest)
 }
 
 /// Reads a label rule such as `mdvis > 0` from an input.

@@ -6,7 +6,7 @@ pub mod logistic;
 use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
-use crate::dataset::{Dataset, label_rule};
+use crate::dataset::{Dataset, label_rule, reported};
 use crate::model::{Model, ModelHead, Training, digest};
 use forest::ForestOptions;
 use indexmap::IndexMap;
@@ -66,7 +66,7 @@ impl JobAction for Train {
             training: Training {
                 seed: inputs.integer("seed", 0..=i64::MAX)?.unsigned_abs(),
                 rows: matrix.rows as u64,
-                data_digest: data.digest,
+                data_digest: data.version.digest.clone(),
                 commit: context.facts.commit.clone(),
                 hyperparameters: IndexMap::new(),
             },
@@ -78,7 +78,9 @@ impl JobAction for Train {
         if converged == Some(false) {
             (context.log)("warning: the solver stopped early; raise max-iterations".to_owned());
         }
-        finish(context, inputs, &model, converged, &matrix)
+        let mut outcome = finish(context, inputs, &model, converged, &matrix)?;
+        outcome.report["data"] = reported(&data.version);
+        Ok(outcome)
     }
 }
 

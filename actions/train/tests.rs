@@ -41,6 +41,10 @@ fn logistic_regression_finds_the_coefficients_that_made_the_data() {
     let (outcome, bytes) = train(&data, &[("alpha", "0"), ("name", "m")]).unwrap();
     assert_eq!(outcome.report["converged"], true);
     assert_eq!(outcome.outputs["digest"], digest(&bytes));
+    let told = &outcome.report["data"];
+    assert_eq!(told["digest"], digest(data.as_bytes()));
+    assert_eq!((&told["uri"], &told["rows"]), (&"file:train.csv".into(), &4000.into()));
+    assert_eq!(told["schema"][0], serde_json::json!({ "name": "y", "type": "csv" }));
     let model = Model::from_bytes(&bytes).unwrap();
     assert_eq!(model.name(), "m");
     assert_eq!(model.features(), ["a", "b", "c", "k"]);

@@ -3,9 +3,11 @@
 use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
+use crate::dataset::{data_version, reported};
 use crate::workspace::Workspace;
 use indexmap::IndexMap;
 use pawl_core::ports::ActionOutcome;
+use pawl_core::registry::DataVersion;
 use pawl_data::{
     Contract, Now, NowError, Source, ValidateError, ValidateOptions, ValidationReport, Verdict,
     digest_reader, validate,
@@ -43,14 +45,16 @@ impl JobAction for Validate {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             ..ValidateOptions::default()
         };
+        let columns = data.columns()?;
         let report = validate(&contract, &data, &options)?;
+        let version = data_version(path, digest, columns, report.rows as u64);
         log(context, &report);
         match unanswered(&report) {
             Some(message) => Err(ActionError::input(
                 format!("{}: {message}", inputs.text("data")),
                 "write the rule another way: this one could not be answered",
             )),
-            None => Ok(outcome(&report, &digest)),
+            None => Ok(outcome(&report, &version)),
         }
     }
 }
@@ -135,9 +139,10 @@ fn log(context: &JobContext<'_>, report: &ValidationReport) {
     ));
 }
 
-fn outcome(report: &ValidationReport, digest: &str) -> ActionOutcome {
+fn outcome(report: &ValidationReport, version: &DataVersion) -> ActionOutcome {
     let success = matches!(report.verdict, Verdict::Pass | Verdict::Warn);
-    let json = serde_json::to_value(report).expect("a report holds texts and numbers only");
+    let mut json = serde_json::to_value(report).expect("a report holds texts and numbers only");
+    json["data"] = reported(version);
     let mut outcome = succeeded(json);
     outcome.success = success;
     outcome.reason = (!success).then(|| {
@@ -147,7 +152,7 @@ fn outcome(report: &ValidationReport, digest: &str) -> ActionOutcome {
     outcome.summary = summary::of(report);
     outcome.outputs.insert("verdict".to_owned(), report.verdict.as_str().to_owned());
     outcome.outputs.insert("rows".to_owned(), report.rows.to_string());
-    outcome.outputs.insert("data-digest".to_owned(), digest.to_owned());
+    outcome.outputs.insert("data-digest".to_owned(), version.digest.clone());
     outcome
 }
 

@@ -37,6 +37,13 @@ fn data_that_keeps_the_contract_passes() {
     assert_eq!(outcome.outputs["verdict"], "pass");
     assert_eq!(outcome.outputs["rows"], "2");
     assert_eq!(outcome.outputs["data-digest"], digest(data.as_bytes()));
+    let columns = ["age", "plan"].map(|name| serde_json::json!({ "name": name, "type": "csv" }));
+    assert_eq!(
+        outcome.report["data"],
+        serde_json::json!({
+            "uri": "file:d.csv", "digest": digest(data.as_bytes()), "schema": columns, "rows": 2,
+        })
+    );
     assert_eq!(outcome.report["rows"], 2);
 }
 

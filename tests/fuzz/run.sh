@@ -26,12 +26,15 @@ export RUSTC_BOOTSTRAP RUSTFLAGS
 # The versions that are shipped are the ones that are fuzzed.
 [ Cargo.lock -nt ../../Cargo.lock ] || cp ../../Cargo.lock Cargo.lock
 host=$(rustc -vV | sed -n 's/^host: //p')
-features=--no-default-features
+features=
 for target in "$@"; do
-    case $target in contract | csv | jsonl | parquet | predictions | model | pointer | dvc_lock) features= ;; esac
+    case $target in
+        contract | csv | jsonl | parquet | predictions) features="$features,data" ;;
+        pointer | dvc_lock) features="$features,versions" ;;
+        model) features="$features,models" ;;
+    esac
 done
-# shellcheck disable=SC2086 # no word or one
-cargo build --quiet --release --target "$host" --bins $features
+cargo build --quiet --release --target "$host" --bins --no-default-features --features "$features"
 
 # Whole files to start from: without one, a fuzzer hardly ever finds the way into a format.
 seed() {

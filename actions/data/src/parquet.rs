@@ -126,6 +126,11 @@ impl ParquetFile {
             .collect()
     }
 
+    /// Its columns, without a row.
+    pub(crate) fn without_rows(&self) -> Table {
+        Table::of_columns(&self.name, self.names.clone(), 0, self.empty_columns())
+    }
+
     /// Hands every batch of a row group to `each`.
     fn batches(
         &self,

@@ -347,6 +347,13 @@ impl Table {
         }
     }
 
+    /// Its columns in their order: names and physical types.
+    #[must_use]
+    pub fn typed_columns(&self) -> Vec<(String, String)> {
+        let names = self.names.iter().enumerate();
+        names.map(|(i, name)| (name.clone(), self.physical_type(i).to_owned())).collect()
+    }
+
     /// Whether the cell is null. Row and column count from 0 and must exist.
     #[must_use]
     #[inline]

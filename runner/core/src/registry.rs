@@ -4,6 +4,29 @@ use crate::event::UnixMs;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+/// Data as it was read once, so that one can tell whether it is the same again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataVersion {
+    /// Where it lay, such as `file:data/train.csv`.
+    pub uri: String,
+    /// `sha256:…` of its bytes.
+    pub digest: String,
+    /// Its columns in their order.
+    pub schema: Vec<DataColumn>,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// A column of a [`DataVersion`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataColumn {
+    /// Its name.
+    pub name: String,
+    /// The type that the file gives it: `csv` and `json` where a contract decides what a cell is.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
 /// Where a model version comes from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +45,12 @@ pub struct Lineage {
     pub verdict: String,
     /// The gate's whole report.
     pub report: serde_json::Value,
+    /// The training data, where a step of the same run read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataVersion>,
+    /// The evaluation data, where a step of the same run read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation_data: Option<DataVersion>,
 }
 
 /// One registered model version. Versions of a model count from 1 and are never reused.

@@ -141,6 +141,15 @@ impl Source {
         })
     }
 
+    /// The columns of its first file: names, and types as [`Table::physical_type`] has them. No more than the file's beginning is
+    /// read. A stream can be read once.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not what its format says.
+    pub fn columns(&self) -> Result<Vec<(String, String)>, ReadError> {
+        self.files.first().map_or(Ok(Vec::new()), scan::columns)
+    }
+
     pub(crate) fn files(&self) -> &[SourceFile] {
         &self.files
     }

@@ -196,6 +196,23 @@ impl Scan<'_> {
     }
 }
 
+/// Names and types of a file's columns, from its first part.
+pub(super) fn columns(file: &SourceFile) -> Result<Vec<(String, String)>, ReadError> {
+    let mut first = None;
+    let cut = cut_file(file, &Wanted::Every, 1, |_, raw| {
+        first = Some(raw);
+        false
+    });
+    cut.map_err(|(_, error)| error)?;
+    match first {
+        Some(Raw::Block { block, names }) => Ok(text_table(file, block, names)?.typed_columns()),
+        Some(Raw::Group { file, .. } | Raw::Batch { file, .. }) => {
+            Ok(file.without_rows().typed_columns())
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
 fn next_task(receiver: &Mutex<Receiver<Task>>) -> Option<Task> {
     receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }

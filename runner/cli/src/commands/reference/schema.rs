@@ -456,6 +456,7 @@ fn validation_report() -> Value {
         json!({ "reason": text(), "findings": list(finding()) }),
     );
     let whole = object(json!({ "verdict": verdict, "rows": count(), "checks": list(check) }));
+    let whole = with_optional(whole, json!({ "data": data_version() }));
     titled("Validation report", "The report of `pawl/validate`.", whole)
 }
 
@@ -496,6 +497,17 @@ fn drift_report() -> Value {
     let columns = with_optional(whole, json!({ "left_out": list(text()) }));
     let either = json!({ "type": "object", "oneOf": [columns, performance_report()] });
     titled("Drift report", "The report of `pawl/drift` and `pawl data drift --json`.", either)
+}
+
+/// Data as it was read once.
+fn data_version() -> Value {
+    let column = object(json!({ "name": text(), "type": text() }));
+    object(json!({
+        "uri": text(),
+        "digest": digest(),
+        "schema": list(column),
+        "rows": count(),
+    }))
 }
 
 /// That of `pawl data drift --performance`.
