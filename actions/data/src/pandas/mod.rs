@@ -13,7 +13,7 @@ mod scan;
 
 use crate::source::{Source, unreadable};
 use crate::table::{Format, ReadError};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::io::Read;
 
 /// Largest file: cells are addressed with 32 bits.
@@ -87,7 +87,8 @@ impl Frame {
     pub fn open(source: &Source) -> Result<Self, ReadError> {
         let mut whole: Option<Self> = None;
         for file in source.files() {
-            let mut bytes = Vec::new();
+            // Of a packed file it is more: then it grows on the way.
+            let mut bytes = Vec::with_capacity(file.origin.length().min(MAX_BYTES));
             // One byte more than may be says that there are more.
             let mut reader = file.origin.open(&file.name)?.take(MAX_BYTES as u64 + 1);
             reader.read_to_end(&mut bytes).map_err(|error| unreadable(&file.name, error))?;

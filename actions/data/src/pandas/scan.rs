@@ -78,6 +78,7 @@ pub(super) fn scan<'a>(
     if !scanner.next_row(&mut header)? {
         return Err(ReadError::file(file, "is empty: there is no header"));
     }
+    let begin = scanner.at;
     let mut spans = Vec::new();
     let mut width = header.len();
     let mut rows = 0;
@@ -90,6 +91,9 @@ pub(super) fn scan<'a>(
         let found = spans.len() - before;
         if rows == 0 {
             width = width.max(found);
+            // Most files have rows like their first one.
+            let length = (scanner.at - begin).max(1);
+            spans.reserve((bytes.len() - begin) / length * width);
         } else if found > width {
             return Err(ReadError::file(
                 file,

@@ -109,6 +109,14 @@ impl ChunkReader for Content {
 }
 
 impl Origin {
+    /// Bytes of the file as it lies; 0 for a stream.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Content(content) => usize::try_from(content.len()).unwrap_or(usize::MAX),
+            Self::Stream(_) => 0,
+        }
+    }
+
     /// The bytes in their order, unpacked. A stream gives them once.
     pub(crate) fn open(&self, file: &str) -> Result<Box<dyn Read + Send>, ReadError> {
         let io = |source| ReadError::Io { file: file.to_owned(), source };

@@ -3,8 +3,8 @@
 /// Bits of a digit: its counts stay in the nearest cache.
 const BITS: usize = 11;
 const BUCKETS: usize = 1 << BITS;
-/// Digits of 64 bits.
-const PASSES: usize = 6;
+/// The digits that are sorted by: the upper 31 bits, in which few numbers are alike. Those are then sorted by comparing.
+const PASSES: std::ops::Range<usize> = 3..6;
 /// Fewer numbers are sorted by comparing.
 const FEW: usize = 2048;
 
@@ -17,19 +17,16 @@ pub fn sort(values: &mut Vec<f64>) {
     let mut keys: Vec<u64> = values.iter().map(|value| key(*value)).collect();
     let mut spare = vec![0; keys.len()];
     let counts = count(&keys);
-    for (pass, counts) in counts.iter().enumerate() {
+    for (pass, counts) in PASSES.zip(&counts) {
         // All numbers may have the same exponent: there is then nothing to move.
         if counts.contains(&keys.len()) {
             continue;
         }
         let mut next = 0;
-        let mut places: Vec<usize> = counts
-            .iter()
-            .map(|count| {
-                next += count;
-                next - count
-            })
-            .collect();
+        let mut places = counts.map(|count| {
+            next += count;
+            next - count
+        });
         for key in &keys {
             let place = &mut places[digit(*key, pass)];
             spare[*place] = *key;
@@ -37,14 +34,18 @@ pub fn sort(values: &mut Vec<f64>) {
         }
         std::mem::swap(&mut keys, &mut spare);
     }
+    let lowest = PASSES.start * BITS;
+    for alike in keys.chunk_by_mut(|a, b| a >> lowest == b >> lowest) {
+        alike.sort_unstable();
+    }
     values.clear();
     values.extend(keys.into_iter().map(value));
 }
 
-fn count(keys: &[u64]) -> Vec<Vec<usize>> {
-    let mut counts = vec![vec![0; BUCKETS]; PASSES];
+fn count(keys: &[u64]) -> [[usize; BUCKETS]; 3] {
+    let mut counts = [[0; BUCKETS]; 3];
     for key in keys {
-        for (pass, counts) in counts.iter_mut().enumerate() {
+        for (pass, counts) in PASSES.zip(counts.iter_mut()) {
             counts[digit(*key, pass)] += 1;
         }
     }
