@@ -4,7 +4,8 @@
 #
 #   sh tests/bench/drift.sh PAWL [ROWS]      [default: 100,000 rows]
 #
-# Prints tab-separated lines: `drift WHO SECONDS MEBIBYTES` for pawl, Evidently's whole process, and its computing alone (no memory).
+# Prints tab-separated lines: `drift WHO SECONDS MEBIBYTES` for pawl, Evidently's whole process, and the computing alone of both (no
+# memory), without what comes before: the start of the process, libraries, reading the files.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -68,6 +69,8 @@ PYTHON
 for _ in 1 2 3; do
     python3 tests/bench/measure.py time "$pawl" data drift "$work/reference.csv" "$work/current.csv" --compat evidently --json \
         >>"$work/pawl.times"
+    PAWL_LOG=debug "$pawl" data drift "$work/reference.csv" "$work/current.csv" --compat evidently --json 2>&1 >/dev/null |
+        sed -n 's/.*compared_us=\([0-9]*\).*/\1/p' | awk '{ print $1 / 1e6 }' >>"$work/pawl-alone.times"
     python3 tests/bench/measure.py time "$python" "$work/theirs.py" "$work" >>"$work/evidently.times"
     "$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["seconds"])' "$work/evidently.json" >>"$work/alone.times"
 done
@@ -79,4 +82,5 @@ median() {
 }
 printf 'drift\tpawl\t%s\n' "$(median "$work/pawl.times")"
 printf 'drift\tevidently\t%s\n' "$(median "$work/evidently.times")"
+printf 'drift\tpawl alone\t%s\n' "$(median "$work/pawl-alone.times")"
 printf 'drift\tevidently alone\t%s\n' "$(median "$work/alone.times")"

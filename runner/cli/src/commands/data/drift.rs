@@ -14,6 +14,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Instant;
 
 /// `pawl data drift`
 #[derive(Debug, Args)]
@@ -133,10 +134,13 @@ fn run_columns(args: &DriftArgs) -> Result<(), CommandError> {
         (reference.join(), current)
     });
     let reference = reference.map_err(|_| CommandError::internal("a reader of data stopped"))??;
+    let current = current?;
+    let begun = Instant::now();
     let report = match args.compat {
-        Some(Compat::Evidently) => compare_as_evidently(&reference, &current?, method)?,
-        None => compare_by_effect(&reference, &current?, method)?,
+        Some(Compat::Evidently) => compare_as_evidently(&reference, &current, method)?,
+        None => compare_by_effect(&reference, &current, method)?,
     };
+    tracing::debug!(compared_us = begun.elapsed().as_micros(), "without reading");
     match args.json {
         true => print(&json(&report)?),
         false => print(&text(&report)),
