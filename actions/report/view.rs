@@ -17,6 +17,7 @@ pub(super) struct View {
     models: Vec<Value>,
     validations: Vec<Value>,
     drifts: Vec<Value>,
+    versions: Vec<Value>,
     rollouts: Vec<Vec<(String, String)>>,
     jobs: Vec<(String, String)>,
     sources: Vec<(String, String)>,
@@ -70,6 +71,7 @@ impl View {
             models: evaluation.map(models).unwrap_or_default(),
             validations: validations.into_iter().map(validation).collect(),
             drifts: facts.reports.values().filter(|report| is_drift(report)).map(drift).collect(),
+            versions: versions(facts),
             rollouts: rollout.map(rollout_facts).into_iter().collect(),
             jobs: facts.jobs.iter().map(|(job, end)| (job.clone(), end.clone())).collect(),
             sources: sources(facts),
@@ -112,6 +114,18 @@ fn is_drift(report: &Value) -> bool {
 
 fn is_rollout(report: &Value) -> bool {
     report["service"].is_string() && report["revision"].is_u64()
+}
+
+/// The versions of data that steps brought or made, each once.
+fn versions(facts: &RunFacts) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    let listed = facts.reports.values().filter_map(|report| report["versions"].as_array());
+    for version in listed.flatten().filter(|version| version["digest"].is_string()) {
+        if !all.contains(version) {
+            all.push(version.clone());
+        }
+    }
+    all
 }
 
 fn text(value: &Value) -> String {

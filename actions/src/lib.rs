@@ -9,6 +9,7 @@ pub mod model;
 pub mod reference;
 pub mod registry;
 pub mod serving;
+mod versions;
 pub mod workspace;
 
 #[path = "../baseline/mod.rs"]
@@ -25,6 +26,12 @@ pub mod deploy;
 pub mod download;
 #[path = "../drift/mod.rs"]
 pub mod drift;
+#[path = "../dvc-pull/mod.rs"]
+pub mod dvc_pull;
+#[path = "../dvc-push/mod.rs"]
+pub mod dvc_push;
+#[path = "../dvc-repro/mod.rs"]
+pub mod dvc_repro;
 #[path = "../evaluate/mod.rs"]
 pub mod evaluate;
 #[path = "../gate/mod.rs"]

@@ -24,6 +24,9 @@ impl Builtin {
 /// Every built-in action, in the order in which a pipeline uses them.
 static BUILTINS: &[Builtin] = &[
     Builtin::Runner(&crate::checkout::Checkout),
+    Builtin::Job(&crate::dvc_pull::DvcPull),
+    Builtin::Job(&crate::dvc_repro::DvcRepro),
+    Builtin::Job(&crate::dvc_push::DvcPush),
     Builtin::Job(&crate::validate::Validate),
     Builtin::Job(&crate::drift::Drift),
     Builtin::Job(&crate::split::Split),

@@ -166,24 +166,46 @@ fn store(
     if let Some(kept) = unchanged_legacy(root, plan, progress)? {
         return Ok(kept);
     }
-    let known = plan.known.as_ref().and_then(|known| known.out.id.clone());
-    match &plan.standing {
+    let known = plan.known.as_ref().and_then(|known| known.out.id.as_ref());
+    let what = What { path: &plan.path, standing: &plan.standing, rules: &plan.rules };
+    keep(root, cache, &what, known, progress)
+}
+
+/// A file or folder of the workspace that is to be kept.
+pub(crate) struct What<'a> {
+    /// Below the root.
+    pub(crate) path: &'a str,
+    /// What stands there, which is not nothing.
+    pub(crate) standing: &'a Standing,
+    /// The patterns beside it.
+    pub(crate) rules: &'a Arc<Rules>,
+}
+
+/// Takes a file or folder into the cache. `known` is what it was before; what of it is as it was is only read.
+pub(crate) fn keep(
+    root: &Path,
+    cache: &Cache,
+    what: &What<'_>,
+    known: Option<&ObjectId>,
+    progress: &Progress,
+) -> Result<Facts, VersionError> {
+    let place = root.join(what.path);
+    let known = known.filter(|id| id.folding == Folding::Raw);
+    match what.standing {
         Standing::File(found) => {
             progress.expect(1, found.len());
-            let likely = known.filter(|id| !id.is_folder && id.folding == Folding::Raw);
-            let place = root.join(&plan.path);
-            let seen = cache.keep_file(&place, found.len(), likely.as_ref(), progress)?;
+            let likely = known.filter(|id| !id.is_folder);
+            let seen = cache.keep_file(&place, found.len(), likely, progress)?;
             progress.finish_file();
             let isexec = is_executable(found);
             let id = ObjectId::file(seen.md5, Folding::Raw);
             Ok(Facts { id, size: Some(seen.size), nfiles: None, isexec })
         }
         _ => {
-            let old = known.filter(|id| id.is_folder && id.folding == Folding::Raw);
+            let old = known.filter(|id| id.is_folder);
             // Without the old listing everything is new, which only takes longer.
-            let old = old.and_then(|id| cache.listing(&id).ok()).unwrap_or_default();
-            let files = walk(root, &plan.path, &plan.rules)?;
-            let place = root.join(&plan.path);
+            let old = old.and_then(|id| cache.listing(id).ok()).unwrap_or_default();
+            let files = walk(root, what.path, what.rules)?;
             let (listing, size) = store_files(cache, &place, &files, &old, progress)?;
             keep_listing(cache, &listing, Some(size))
         }
@@ -307,16 +329,8 @@ fn write(repository: &Repository, plan: &Plan, facts: &Facts) -> Result<(), Vers
     let root = repository.root();
     let out = plan.out();
     let name = out.rsplit('/').next().unwrap_or(out);
-    let ignoring = root.join(folder_of(out)).join(".gitignore");
-    crate::path::refuse_links(root, &format!("{}/.gitignore", folder_of(out)))?;
-    let old = fs::read_to_string(&ignoring).ok();
-    let is_ignored = git::is_ignored_as_file(root, out);
-    let entry = (!is_ignored).then(|| gitignore::with_entry(old.as_deref().unwrap_or(""), name));
-    let entry = entry.flatten();
-    if let Some(text) = &entry {
-        text::replace(&ignoring, text)?;
-    }
-    let place = root.join(&plan.pointer);
+    let ignoring = Ignoring::of(root, out)?;
+    ignoring.write()?;
     let updated = match &plan.known {
         None => None,
         Some(_) => {
@@ -325,19 +339,50 @@ fn write(repository: &Repository, plan: &Plan, facts: &Facts) -> Result<(), Vers
         }
     };
     let content = updated.unwrap_or_else(|| pointer::write(facts, name));
+    let place = root.join(&plan.pointer);
     if let Err(error) = text::replace(&place, &content) {
-        if entry.is_some() {
-            let undone = match &old {
-                Some(old) => text::replace(&ignoring, old),
-                None => fs::remove_file(&ignoring).map_err(|e| VersionError::io(&ignoring, &e)),
+        ignoring.take_back();
+        return Err(error);
+    }
+    match repository.config.autostage {
+        true => git::stage(root, &[place, ignoring.path]),
+        false => Ok(()),
+    }
+}
+
+/// The `.gitignore` beside an output.
+pub(crate) struct Ignoring {
+    pub(crate) path: PathBuf,
+    old: Option<String>,
+    /// Its text with the output's entry; `None` when git ignores the output already.
+    new: Option<String>,
+}
+
+impl Ignoring {
+    /// The one beside `out`, which lies below the root.
+    pub(crate) fn of(root: &Path, out: &str) -> Result<Self, VersionError> {
+        let name = out.rsplit('/').next().unwrap_or(out);
+        let path = root.join(folder_of(out)).join(".gitignore");
+        crate::path::refuse_links(root, &format!("{}/.gitignore", folder_of(out)))?;
+        let old = fs::read_to_string(&path).ok();
+        let is_ignored = git::is_ignored_as_file(root, out);
+        let new = (!is_ignored).then(|| gitignore::with_entry(old.as_deref().unwrap_or(""), name));
+        Ok(Self { path, old, new: new.flatten() })
+    }
+
+    /// Writes the entry, if it is needed.
+    pub(crate) fn write(&self) -> Result<(), VersionError> {
+        self.new.as_ref().map_or(Ok(()), |text| text::replace(&self.path, text))
+    }
+
+    fn take_back(&self) {
+        if self.new.is_some() {
+            let undone = match &self.old {
+                Some(old) => text::replace(&self.path, old),
+                None => fs::remove_file(&self.path).map_err(|e| VersionError::io(&self.path, &e)),
             };
             // The first fault is the one to tell.
             drop(undone);
         }
-        return Err(error);
-    }
-    match repository.config.autostage {
-        true => git::stage(root, &[place, ignoring]),
-        false => Ok(()),
     }
 }

@@ -19,6 +19,12 @@ fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim_end_matches('\n').to_owned())
 }
 
+/// True when `folder` lies in a work tree and the program is there to ask.
+pub(crate) fn is_there(folder: &Path) -> bool {
+    let has_metadata = folder.ancestors().any(|above| above.join(".git").exists());
+    has_metadata && ask(folder, &["--version"]).is_some()
+}
+
 /// The top folder of the work tree around `folder`.
 pub(crate) fn top(folder: &Path) -> Option<PathBuf> {
     ask(folder, &["rev-parse", "--show-toplevel"]).map(PathBuf::from)

@@ -27,12 +27,14 @@ mod pointer;
 mod progress;
 mod remote;
 mod repository;
+mod repro;
 mod scalar;
 mod serve;
 mod status;
 mod text;
 mod transfer;
 mod tree;
+mod version;
 
 pub use add::{Added, add};
 pub use checkout::{Changes, checkout};
@@ -43,6 +45,10 @@ pub use gc::{Collected, Keep, gc};
 pub use init::{InitOptions, init};
 pub use progress::Progress;
 pub use repository::{Repository, Surroundings};
+pub use repro::{
+    Change, Did, Failure, Part, Pipeline, Reason, Repro, ReproOptions, StageRun, pipeline, repro,
+};
 pub use serve::{ServeOptions, serve};
 pub use status::{OutStatus, State, status};
-pub use transfer::{Pulled, Pushed, pull, push, remote_status};
+pub use transfer::{PullOptions, Pulled, Pushed, pull, pull_with, push, remote_status};
+pub use version::{Version, versions};

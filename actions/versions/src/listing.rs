@@ -90,7 +90,7 @@ impl Listing {
 }
 
 /// JSON in ASCII alone.
-fn escape_into(out: &mut String, text: &str) {
+pub(crate) fn escape_into(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),

@@ -8,7 +8,7 @@ use crate::document;
 use crate::git;
 use crate::path::{fault_below, is_absence, normal};
 use crate::pointer::Out;
-use crate::tree::Rules;
+use crate::tree::{self, Rules};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,6 +29,25 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// Variables of the environment, from which clients of clouds take their credentials.
     pub variables: BTreeMap<String, String>,
+}
+
+impl Surroundings {
+    /// Those that the variables of an environment lead to, as DVC looks for them.
+    #[must_use]
+    pub fn of(variables: BTreeMap<String, String>) -> Self {
+        let path =
+            |name: &str| variables.get(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = path("HOME");
+        let of_user = path("XDG_CONFIG_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(home.as_ref()?.join(".config")));
+        let folders = [
+            Some(path("DVC_SYSTEM_CONFIG_DIR").unwrap_or_else(|| "/etc/xdg/dvc".into())),
+            path("DVC_GLOBAL_CONFIG_DIR").or_else(|| Some(of_user?.join("dvc"))),
+        ];
+        let config_files = folders.into_iter().flatten().map(|folder| folder.join("config"));
+        Self { config_files: config_files.collect(), home, variables }
+    }
 }
 
 impl fmt::Debug for Surroundings {
@@ -167,10 +186,15 @@ impl Repository {
         in_order(all)
     }
 
-    /// Pointers and locks: those that git has and those that it would take.
+    /// Pointers and locks: those that git has and those that it would take; all of them where there is no git.
     fn files(&self) -> Result<Vec<String>, VersionError> {
-        let names = git::files(&self.root, &["*.dvc", ":(glob)**/dvc.lock"])?;
         let rules = self.rules()?;
+        let is_ours = |name: &str| name == "dvc.lock" || (name.ends_with(".dvc") && name != ".dvc");
+        let names = match git::is_there(&self.root) {
+            true => git::files(&self.root, &["*.dvc", ":(glob)**/dvc.lock"])?,
+            // In the container of a job, which need not have git: everything is looked at.
+            false => tree::find(&self.root, &rules, &is_ours)?,
+        };
         let mut nested = BTreeMap::new();
         let mut files = Vec::new();
         for name in names.into_iter().collect::<BTreeSet<_>>() {

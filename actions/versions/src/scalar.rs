@@ -29,14 +29,16 @@ static OTHER_TYPES: LazyLock<Regex> = LazyLock::new(|| {
 /// `text` as the value of a key. `column` is how many characters the line has up to the colon, `indent` how many blanks a
 /// folded line begins with.
 pub(crate) fn value(text: &str, column: usize, indent: usize) -> String {
-    let mut writer = Writer { out: String::new(), column, indent };
-    let chars: Vec<char> = text.chars().collect();
-    match style(text, &chars) {
-        Style::Plain => writer.plain(&chars),
-        Style::Single => writer.single(&chars),
-        Style::Double => writer.double(&chars),
-    }
+    let mut writer = Writer { out: String::new(), column, indent, width: WIDTH };
+    writer.text(text);
     writer.out
+}
+
+/// `text` as a key, which stands in one line.
+pub(crate) fn key(text: &str) -> String {
+    let mut writer = Writer { out: String::new(), column: 0, indent: 0, width: usize::MAX };
+    writer.text(text);
+    writer.out.split_off(1)
 }
 
 enum Style {
@@ -103,9 +105,19 @@ struct Writer {
     out: String,
     column: usize,
     indent: usize,
+    width: usize,
 }
 
 impl Writer {
+    fn text(&mut self, text: &str) {
+        let chars: Vec<char> = text.chars().collect();
+        match style(text, &chars) {
+            Style::Plain => self.plain(&chars),
+            Style::Single => self.single(&chars),
+            Style::Double => self.double(&chars),
+        }
+    }
+
     fn write(&mut self, chars: &[char]) {
         self.out.extend(chars);
         self.column += chars.len();
@@ -123,12 +135,12 @@ impl Writer {
         self.write(&[' ']);
         for part in chars.chunk_by(|a, b| (*a == ' ') == (*b == ' ')) {
             if part[0] == ' ' {
-                match part.len() == 1 && self.column >= WIDTH {
+                match part.len() == 1 && self.column >= self.width {
                     true => self.fold(),
                     false => self.write(part),
                 }
             } else {
-                if part.len() + self.column > WIDTH && self.column > self.indent {
+                if part.len() + self.column > self.width && self.column > self.indent {
                     self.fold();
                 }
                 self.write(part);
@@ -143,7 +155,11 @@ impl Writer {
         for part in chars.chunk_by(|a, b| kind(*a) == kind(*b)) {
             let end = at + part.len();
             match kind(part[0]) {
-                0 if part.len() == 1 && self.column > WIDTH && at != 0 && end != chars.len() => {
+                0 if part.len() == 1
+                    && self.column > self.width
+                    && at != 0
+                    && end != chars.len() =>
+                {
                     self.fold();
                 }
                 2 => {
@@ -176,7 +192,7 @@ impl Writer {
             }
             let is_inside = 0 < end && end + 1 < chars.len();
             let may_fold = is_inside && (c == Some(' ') || start >= end);
-            if may_fold && (self.column + end).saturating_sub(start) > WIDTH {
+            if may_fold && (self.column + end).saturating_sub(start) > self.width {
                 start = self.fold_double(chars, start, end);
             }
             end += 1;

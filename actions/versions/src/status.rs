@@ -6,7 +6,7 @@ use crate::digest::{Folding, md5_from};
 use crate::listing::Listing;
 use crate::object::ObjectId;
 use crate::parallel;
-use crate::pointer::Out;
+use crate::pointer::{Facts, Out};
 use crate::progress::Progress;
 use crate::repository::{Repository, Tracked};
 use crate::tree::{Found, Rules, Standing, is_executable, look, walk};
@@ -140,6 +140,31 @@ fn state(
         }
     };
     Ok(if is_same { State::Unchanged } else { State::Modified })
+}
+
+/// What stands at a path, hashed; `None` when there is nothing. `rules` are those beside it.
+pub(crate) fn measure(
+    root: &Path,
+    path: &str,
+    rules: &Arc<Rules>,
+    folding: Folding,
+    progress: &Progress,
+) -> Result<Option<Facts>, VersionError> {
+    Ok(match look(root, path)? {
+        Standing::Nothing => None,
+        Standing::File(found) => {
+            progress.expect(1, found.len());
+            let id = hash(&root.join(path), folding, progress)?;
+            Some(Facts { id, size: Some(found.len()), nfiles: None, isexec: is_executable(&found) })
+        }
+        Standing::Folder => {
+            let files = walk(root, path, rules)?;
+            let size = Some(files.iter().map(|file| file.size).sum());
+            let nfiles = Some(files.len() as u64);
+            let id = listing_of(root, path, files, folding, progress)?.id(folding);
+            Some(Facts { id, size, nfiles, isexec: false })
+        }
+    })
 }
 
 /// Everything that stands at an output's path, hashed. Paths are below the root.

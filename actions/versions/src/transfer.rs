@@ -28,6 +28,8 @@ pub struct Pulled {
     pub fetched: u64,
     /// What changed in the workspace.
     pub changes: Changes,
+    /// Outputs that are nowhere, when these are passed over.
+    pub missing: Vec<String>,
 }
 
 /// Objects, and for messages a path that needs each.
@@ -76,22 +78,83 @@ pub async fn pull(
     force: bool,
     progress: &Progress,
 ) -> Result<Pulled, VersionError> {
+    let options = PullOptions { force, allow_missing: false };
+    pull_with(repository, targets, remote, options, progress).await
+}
+
+/// How versions are pulled.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PullOptions {
+    /// Files whose content is nowhere else may go.
+    pub force: bool,
+    /// Outputs that are nowhere are passed over.
+    pub allow_missing: bool,
+}
+
+/// The same, in another way.
+///
+/// # Errors
+/// As [`pull`].
+pub async fn pull_with(
+    repository: &Repository,
+    targets: &[PathBuf],
+    remote: Option<&str>,
+    options: PullOptions,
+    progress: &Progress,
+) -> Result<Pulled, VersionError> {
     let held = repository.hold()?;
     let cache = repository.cache();
-    let groups = by_remote(chosen(repository, targets)?, remote, false);
-    let mut fetched = 0;
-    for (name, outs) in &groups {
-        let listings = folders(outs);
-        fetched += bring(repository, &cache, name.as_deref(), listings, progress).await?;
-        let (_, files) = needed(&cache, outs)?;
-        fetched += bring(repository, &cache, name.as_deref(), files, progress).await?;
+    let mut chosen = chosen(repository, targets)?;
+    let mut pulled = Pulled::default();
+    if options.allow_missing {
+        // No stage has made them yet.
+        chosen.retain(|tracked| tracked.out.id.is_some());
+    }
+    let mut outs = Vec::new();
+    for (name, mut group) in by_remote(chosen, remote, false) {
+        for is_listings in [true, false] {
+            let needed = match is_listings {
+                true => folders(&group),
+                false => needed(&cache, &group)?.1,
+            };
+            let found = look_for(repository, &cache, name.as_deref(), &needed, progress).await?;
+            pulled.fetched += found.fetched;
+            match found.absent.first() {
+                Some(id) if !options.allow_missing => {
+                    return Err(nowhere(id, &needed, found.remote.as_deref()));
+                }
+                _ => pass_over(&mut group, &needed, &found.absent, &mut pulled.missing),
+            }
+        }
+        outs.append(&mut group);
     }
     cache.write_index()?;
-    let outs: Vec<_> = groups.into_values().flatten().collect();
-    let how = How { force, is_verified: true };
-    let changes = checkout::put(repository, &cache, &outs, how, progress)?;
+    pulled.missing.sort();
+    let how = How { force: options.force, is_verified: true };
+    pulled.changes = checkout::put(repository, &cache, &outs, how, progress)?;
     drop(held);
-    Ok(Pulled { fetched, changes })
+    Ok(pulled)
+}
+
+/// Takes out the outputs that need an absent object.
+fn pass_over(
+    group: &mut Vec<Tracked>,
+    needed: &Needed,
+    absent: &[ObjectId],
+    missing: &mut Vec<String>,
+) {
+    let paths: Vec<&String> = absent.iter().filter_map(|id| needed.get(id)).collect();
+    group.retain(|tracked| {
+        let out = &tracked.out;
+        let is_part = |path: &&String| path.starts_with(&format!("{}/", out.path));
+        // Two outputs may share an object, and only one of them is named beside it.
+        let is_own = out.id.as_ref().is_some_and(|id| absent.contains(id));
+        let is_whole = !is_own && !paths.iter().any(|path| **path == out.path || is_part(path));
+        if !is_whole {
+            missing.push(out.path.clone());
+        }
+        is_whole
+    });
 }
 
 /// Compares outputs with the workspace and with a remote.
@@ -204,21 +267,53 @@ pub(crate) async fn bring(
     needed: Needed,
     progress: &Progress,
 ) -> Result<u64, VersionError> {
+    let found = look_for(repository, cache, remote, &needed, progress).await?;
+    match found.absent.first() {
+        Some(id) => Err(nowhere(id, &needed, found.remote.as_deref())),
+        None => Ok(found.fetched),
+    }
+}
+
+/// What looking for objects gave.
+struct Looked {
+    /// Objects that came from the remote.
+    fetched: u64,
+    /// Those that are nowhere.
+    absent: Vec<ObjectId>,
+    /// The remote that was asked.
+    remote: Option<String>,
+}
+
+async fn look_for(
+    repository: &Repository,
+    cache: &Cache,
+    remote: Option<&str>,
+    needed: &Needed,
+    progress: &Progress,
+) -> Result<Looked, VersionError> {
     let ids: Vec<_> = needed.keys().cloned().collect();
     let health = parallel::map(&ids, |id| cache.verify(id))?;
     let wanted: Vec<_> =
         ids.into_iter().zip(health).filter(|(_, found)| *found != Health::Whole).collect();
-    let Some((first, health)) = wanted.first() else { return Ok(0) };
-    let has_remote = remote.is_some() || repository.config.remote.is_some();
-    if !has_remote {
-        return Err(match health {
-            Health::Damaged(reason) => VersionError::input(
-                cache.path(first).display(),
+    if wanted.is_empty() {
+        return Ok(Looked { fetched: 0, absent: Vec::new(), remote: None });
+    }
+    if remote.is_none() && repository.config.remote.is_none() {
+        let damaged = wanted.iter().find_map(|(id, health)| match health {
+            Health::Damaged(reason) => Some((id, reason)),
+            _ => None,
+        });
+        return match damaged {
+            Some((id, reason)) => Err(VersionError::input(
+                cache.path(id).display(),
                 format!("the object is damaged: {reason}"),
                 "add the data again where its files are, or name a remote that has it",
-            ),
-            _ => nowhere(first, &needed, None),
-        });
+            )),
+            None => {
+                let absent = wanted.into_iter().map(|(id, _)| id).collect();
+                Ok(Looked { fetched: 0, absent, remote: None })
+            }
+        };
     }
     for (id, _) in wanted.iter().filter(|(_, health)| *health != Health::Missing) {
         let place = cache.path(id);
@@ -228,8 +323,6 @@ pub(crate) async fn bring(
     let ids: Vec<_> = wanted.into_iter().map(|(id, _)| id).collect();
     progress.expect(ids.len() as u64, 0);
     let absent = remote.fetch(&ids, cache, progress).await?;
-    match absent.first() {
-        Some(id) => Err(nowhere(id, &needed, Some(&remote.name))),
-        None => Ok(ids.len() as u64),
-    }
+    let fetched = (ids.len() - absent.len()) as u64;
+    Ok(Looked { fetched, absent, remote: Some(remote.name) })
 }

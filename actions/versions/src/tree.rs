@@ -178,6 +178,39 @@ fn file(folder: &str, path: &str, entry: &DirEntry, is_link: bool) -> Result<Fou
     Ok(Found { path, size: found.len(), isexec: is_executable(&found) })
 }
 
+/// Files anywhere below the root whose names are wanted, sorted by path. Nothing is looked for in repositories of their own,
+/// in what `.dvcignore` leaves out, or behind links.
+pub(crate) fn find(
+    root: &Path,
+    rules: &Arc<Rules>,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<String>, VersionError> {
+    let mut files = Vec::new();
+    let mut waiting = vec![(String::new(), Arc::clone(rules))];
+    while let Some((at, rules)) = waiting.pop() {
+        let place = root.join(&at);
+        let rules = if at.is_empty() { rules } else { rules.enter(root, &at)? };
+        let entries = fs::read_dir(&place).map_err(|error| VersionError::io(&place, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| VersionError::io(&place, &error))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let kind = entry.file_type().map_err(|error| VersionError::io(&place, &error))?;
+            let path = if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") };
+            if is_private(&entry, kind.is_dir()) || rules.leaves_out(&path, kind.is_dir()) {
+                continue;
+            }
+            if kind.is_dir() && !entry.path().join(".dvc").exists() {
+                waiting.push((path, Arc::clone(&rules)));
+            } else if kind.is_file() && is_wanted(name) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// What stands at a path of the workspace.
 pub(crate) enum Standing {
     Nothing,

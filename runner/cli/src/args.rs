@@ -103,6 +103,9 @@ pub(crate) struct InitArgs {
     /// Folder of the project
     #[arg(default_value = ".")]
     pub(crate) folder: PathBuf,
+    /// Write the workflow that does what the project's dvc.yaml says
+    #[arg(long)]
+    pub(crate) from_dvc: bool,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,5 @@
 //! `pawl data` keeps versions of data: what the commands answer, and what they refuse. That the bytes are DVC's own is held in
-//! `actions/versions/tests/dvc.rs`.
+//! `actions/versions/tests/dvc/`.
 
 use pawl_tests::pawl::{Outcome, Pawl};
 use pawl_tests::project::Project;

@@ -15,6 +15,7 @@ mod concurrency;
 mod configuration;
 mod containers;
 mod corpus;
+mod data_pipelines;
 mod data_references;
 mod data_validation;
 mod data_versions;

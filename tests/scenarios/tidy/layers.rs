@@ -19,7 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("pawl-engine", &["pawl-core"]),
     ("pawl-executors", &["pawl-core"]),
-    ("pawl-actions", &["pawl-core", "pawl-stats", "pawl-data"]),
+    ("pawl-actions", &["pawl-core", "pawl-stats", "pawl-data", "pawl-versions"]),
     ("pawl-core", &[]),
     ("pawl-stats", &[]),
     ("pawl-data", &["pawl-stats"]),

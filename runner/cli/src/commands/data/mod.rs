@@ -12,6 +12,7 @@ mod profile;
 mod pull;
 mod push;
 mod reference;
+mod repro;
 mod serve;
 mod status;
 mod table;
@@ -20,7 +21,7 @@ mod validate;
 use crate::error::CommandError;
 use clap::Subcommand;
 use pawl_versions::{Repository, Surroundings, VersionError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// `pawl data`
 #[derive(Debug, Subcommand)]
@@ -45,6 +46,8 @@ pub(crate) enum DataCommand {
     Profile(profile::ProfileArgs),
     /// Compare versions of two commits, or of one and the files in place; or two contracts or profiles, and say what was loosened
     Diff(diff::DiffArgs),
+    /// Say which stages of dvc.yaml would run, and why; ends with 1 when one would
+    Repro(repro::ReproArgs),
     /// List the commits that changed versions
     Log(history::LogArgs),
     /// Remove objects that nothing refers to from the cache
@@ -69,6 +72,7 @@ impl DataCommand {
             Self::Infer(args) => args.json,
             Self::Profile(args) => args.json,
             Self::Diff(args) => args.json,
+            Self::Repro(args) => args.json,
             Self::Log(args) => args.json,
             Self::Gc(args) => args.json,
             Self::Serve(args) => args.json,
@@ -90,6 +94,7 @@ pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
         DataCommand::Infer(args) => infer::run(args),
         DataCommand::Profile(args) => profile::run(args),
         DataCommand::Diff(args) => diff::run(args),
+        DataCommand::Repro(args) => repro::run(args),
         DataCommand::Log(args) => history::log(args),
         DataCommand::Gc(args) => gc::run(args),
         DataCommand::Serve(args) => serve::run(args).await,
@@ -99,24 +104,15 @@ pub(crate) async fn run(command: &DataCommand) -> Result<(), CommandError> {
 
 /// The repository around this folder, with the settings of system and user.
 fn repository() -> Result<Repository, CommandError> {
-    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let home = variable("HOME");
-    let of_user = variable("XDG_CONFIG_HOME")
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(home.as_ref()?.join(".config")));
-    let config_files = [
-        Some(variable("DVC_SYSTEM_CONFIG_DIR").unwrap_or_else(|| "/etc/xdg/dvc".into())),
-        variable("DVC_GLOBAL_CONFIG_DIR").or_else(|| Some(of_user?.join("dvc"))),
-    ];
-    let config_files = config_files.into_iter().flatten().map(|folder| folder.join("config"));
-    let surroundings = Surroundings {
-        config_files: config_files.collect(),
-        home,
-        variables: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-    };
-    Ok(Repository::open(Path::new("."), surroundings)?)
+    repository_in(Path::new("."))
+}
+
+/// The one around another folder.
+pub(super) fn repository_in(folder: &Path) -> Result<Repository, CommandError> {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let surroundings = Surroundings::of(variables.collect());
+    Ok(Repository::open(folder, surroundings)?)
 }
 
 /// A command of versions that did not do its work.

@@ -4,7 +4,7 @@ use super::bar::Bar;
 use crate::error::CommandError;
 use crate::output::print;
 use clap::Args;
-use pawl_versions::Changes;
+use pawl_versions::{Changes, PullOptions, Pulled};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -19,6 +19,9 @@ pub(crate) struct PullArgs {
     /// Replace and remove files whose content is in no cache
     #[arg(long, short)]
     force: bool,
+    /// Pass over outputs that no cache and no remote has
+    #[arg(long)]
+    allow_missing: bool,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -42,10 +45,14 @@ pub(super) async fn run(args: &PullArgs) -> Result<(), CommandError> {
     let repository = super::repository()?;
     let bar = Bar::start("pulling", args.json);
     let (targets, remote) = (&args.targets, args.remote.as_deref());
-    let pulled =
-        pawl_versions::pull(&repository, targets, remote, args.force, bar.progress()).await?;
+    let options = PullOptions { force: args.force, allow_missing: args.allow_missing };
+    let pulling = pawl_versions::pull_with(&repository, targets, remote, options, bar.progress());
+    let pulled = pulling.await?;
     drop(bar);
-    show(Some(pulled.fetched), &pulled.changes, args.json)
+    if !args.json {
+        pulled.missing.iter().try_for_each(|path| print(&format!("nowhere: {path}")))?;
+    }
+    show(Some(&pulled), &pulled.changes, args.json)
 }
 
 /// Puts files from the cache in place.
@@ -57,15 +64,19 @@ pub(super) fn checkout(args: &CheckoutArgs) -> Result<(), CommandError> {
     show(None, &changes, args.json)
 }
 
-fn show(fetched: Option<u64>, changes: &Changes, is_json: bool) -> Result<(), CommandError> {
+fn show(pulled: Option<&Pulled>, changes: &Changes, is_json: bool) -> Result<(), CommandError> {
     if is_json {
         let mut value = json!({ "placed": changes.placed, "removed": changes.removed });
-        if let Some(fetched) = fetched {
-            value["fetched"] = json!(fetched);
+        if let Some(pulled) = pulled {
+            value["fetched"] = json!(pulled.fetched);
+            if !pulled.missing.is_empty() {
+                value["missing"] = json!(pulled.missing);
+            }
         }
         return print(&value.to_string());
     }
-    let fetched = fetched.map_or_else(String::new, |count| format!("fetched {count} objects, "));
+    let fetched =
+        pulled.map_or_else(String::new, |pulled| format!("fetched {} objects, ", pulled.fetched));
     let (placed, removed) = (changes.placed.len(), changes.removed.len());
     print(&format!("{fetched}placed {placed} files, removed {removed}"))
 }

@@ -1,5 +1,7 @@
 //! `pawl init`
 
+mod dvc;
+
 use crate::args::InitArgs;
 use crate::error::CommandError;
 use crate::output::print;
@@ -26,9 +28,13 @@ jobs:
       - uses: pawl/report
 ";
 
-/// Writes a first workflow. A file that is there already is left alone.
+/// Writes a first workflow, or that of a pipeline of DVC. A file that is there already is left alone.
 pub(crate) fn run(args: &InitArgs) -> Result<(), CommandError> {
-    let path = args.folder.join(PATH);
+    let (path, text) = match args.from_dvc {
+        true => (dvc::PATH, dvc::workflow(&args.folder)?),
+        false => (PATH, WORKFLOW.to_owned()),
+    };
+    let path = args.folder.join(path);
     let shown = path.display();
     let failed = |error: std::io::Error| {
         CommandError::environment(
@@ -48,7 +54,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<(), CommandError> {
         }
         other => other.map_err(failed)?,
     };
-    file.write_all(WORKFLOW.as_bytes()).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
     match args.json {
         true => print(&json!({ "written": [shown.to_string()] }).to_string()),
         false => print(&format!("wrote {shown}\nnext: pawl run {shown}")),
