@@ -2,6 +2,7 @@
 //! it did.
 
 mod columns;
+mod deltas;
 mod effects;
 mod evidently;
 mod method;
@@ -15,6 +16,7 @@ mod summary;
 mod text;
 mod watch;
 
+pub use deltas::{Delta, deltas};
 pub use effects::compare_by_effect;
 pub use evidently::compare as compare_as_evidently;
 pub use method::{ColumnType, Method, UnknownMethod};

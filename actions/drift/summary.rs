@@ -19,7 +19,8 @@ pub(super) fn of<'a>(report: &DriftReport, pair: &dyn Fn(&str) -> Option<Paired<
     text.push_str("| column | verdict | method | score | threshold | reference → current |\n");
     text.push_str("|---|---|---|---|---|---|\n");
     for column in columns.iter().take(MAX_COLUMNS) {
-        let bars = pair(&column.column).and_then(|pair| bars(&pair)).unwrap_or_default();
+        let bars = pair(&column.column).and_then(|pair| bars(&pair));
+        let bars = bars.map(|(before, now)| format!("{before} → {now}")).unwrap_or_default();
         text.push_str(&row(column, &bars));
     }
     if columns.len() > MAX_COLUMNS {
@@ -51,7 +52,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The shares of both sides' bins as little bars.
-fn bars(pair: &Paired<'_>) -> Option<String> {
+pub(super) fn bars(pair: &Paired<'_>) -> Option<(String, String)> {
     if pair.kind == ColumnType::Text {
         return None;
     }
@@ -68,7 +69,7 @@ fn bars(pair: &Paired<'_>) -> Option<String> {
     let draw = |side: fn(&(f64, f64)) -> f64| -> String {
         shares.iter().map(|share| bar(side(share) / most)).collect()
     };
-    Some(format!("{} → {}", draw(|share| share.0), draw(|share| share.1)))
+    Some((draw(|share| share.0), draw(|share| share.1)))
 }
 
 fn bar(height: f64) -> char {

@@ -260,7 +260,7 @@ fn validation(report: &Value) -> Value {
         .map(|mut check| {
             check["first"] = match &check["samples"][0]["row"] {
                 Value::Number(row) => format!("row {row}").into(),
-                _ => "".into(),
+                _ => counted(&check["findings"]).into(),
             };
             check
         })
@@ -268,7 +268,15 @@ fn validation(report: &Value) -> Value {
     json!({
         "verdict": report["verdict"], "rows": report["rows"], "checks": total,
         "passed": total - others.len(), "others": others,
+        "histograms": objects(&report["histograms"]).into_iter().take(DRIFT_COLUMNS).collect::<Vec<_>>(),
     })
+}
+
+/// The columns that count against a rule.
+fn counted(findings: &Value) -> String {
+    let bad = objects(findings).into_iter().filter(|finding| finding["counts"] == true);
+    let names = bad.filter_map(|finding| finding["column"].as_str().map(str::to_owned));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Columns of a comparison with a reference that are shown: those that drifted first, then those nearest to it.

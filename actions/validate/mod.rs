@@ -4,16 +4,21 @@ use crate::action::{
     ActionError, Inputs, JobAction, JobContext, Manifest, built_in_manifest, succeeded,
 };
 use crate::dataset::{data_version, reported};
+use crate::drift::{Delta, deltas};
 use crate::workspace::Workspace;
 use indexmap::IndexMap;
 use pawl_core::ports::ActionOutcome;
 use pawl_core::registry::DataVersion;
+use pawl_data::pandas::Frame;
 use pawl_data::{
     Contract, Now, NowError, Source, ValidateError, ValidateOptions, ValidationReport, Verdict,
     digest_reader, validate,
 };
+use serde_json::json;
 use std::sync::LazyLock;
 use std::time::SystemTime;
+
+pub use page::page;
 
 static MANIFEST: LazyLock<Manifest> =
     LazyLock::new(|| built_in_manifest(include_str!("action.yml")));
@@ -49,12 +54,17 @@ impl JobAction for Validate {
         let report = validate(&contract, &data, &options)?;
         let version = data_version(path, digest, columns, report.rows as u64);
         log(context, &report);
+        let deltas = against_reference(context, inputs, &contract)?;
+        if let Some(page) = inputs.get("html") {
+            let text = self::page(inputs.text("data"), inputs.text("contract"), &report, &deltas);
+            context.workspace.write(page, text.as_bytes())?;
+        }
         match unanswered(&report) {
             Some(message) => Err(ActionError::input(
                 format!("{}: {message}", inputs.text("data")),
                 "write the rule another way: this one could not be answered",
             )),
-            None => Ok(outcome(&report, &version)),
+            None => Ok(outcome(&report, &version, &deltas)),
         }
     }
 }
@@ -72,6 +82,18 @@ fn now(inputs: &Inputs) -> Result<Now, ActionError> {
 /// A file of the workspace as a table.
 fn source(workspace: &Workspace, path: &str) -> Result<Source, ActionError> {
     Ok(Source::from_file(path, workspace.open_file(path)?)?)
+}
+
+/// How the columns are spread beside those of the reference, where one is named.
+fn against_reference(
+    context: &JobContext<'_>,
+    inputs: &Inputs,
+    contract: &Contract,
+) -> Result<Vec<Delta>, ActionError> {
+    let Some(reference) = inputs.get("reference") else { return Ok(Vec::new()) };
+    let reference = Frame::open(&source(&context.workspace, reference)?)?;
+    let current = Frame::open(&source(&context.workspace, inputs.text("data"))?)?;
+    Ok(deltas(&reference, &current, &contract.personal_columns(inputs.get("schema"))))
 }
 
 fn digest(workspace: &Workspace, path: &str) -> Result<String, ActionError> {
@@ -139,23 +161,27 @@ fn log(context: &JobContext<'_>, report: &ValidationReport) {
     ));
 }
 
-fn outcome(report: &ValidationReport, version: &DataVersion) -> ActionOutcome {
+fn outcome(report: &ValidationReport, version: &DataVersion, deltas: &[Delta]) -> ActionOutcome {
     let success = matches!(report.verdict, Verdict::Pass | Verdict::Warn);
     let mut json = serde_json::to_value(report).expect("a report holds texts and numbers only");
     json["data"] = reported(version);
+    if !deltas.is_empty() {
+        json["histograms"] = json!(deltas);
+    }
     let mut outcome = succeeded(json);
     outcome.success = success;
     outcome.reason = (!success).then(|| {
         let failed = report.checks.iter().filter(|check| check.verdict >= Verdict::Fail).count();
         format!("the data breaks {failed} of the {} rules of its contract", report.checks.len())
     });
-    outcome.summary = summary::of(report);
+    outcome.summary = summary::of(report, deltas);
     outcome.outputs.insert("verdict".to_owned(), report.verdict.as_str().to_owned());
     outcome.outputs.insert("rows".to_owned(), report.rows.to_string());
     outcome.outputs.insert("data-digest".to_owned(), version.digest.clone());
     outcome
 }
 
+mod page;
 mod summary;
 #[cfg(test)]
 mod tests;

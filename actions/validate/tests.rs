@@ -96,3 +96,59 @@ fn a_pattern_that_backtracks_without_end_is_wrong_input_and_is_named() {
     assert!(error.starts_with(wanted), "{error}");
     assert!(run("age,plan\n1,aaaac\n", &contract).unwrap().success);
 }
+
+#[test]
+fn histograms_beside_those_of_a_reference_hide_personal_columns() {
+    let bench = Bench::new();
+    let rows = |by: usize| -> String {
+        (0..100).map(|row| format!("{},{}\n", row % 40 + by, ["free", "paid"][row % 2])).collect()
+    };
+    let data = |by| format!("age,plan\n{}", rows(by));
+    bench.workspace().write("d.csv", data(20).as_bytes()).unwrap();
+    bench.workspace().write("r.csv", data(0).as_bytes()).unwrap();
+    let hidden = CONTRACT.replace("name: plan\n", "name: plan\n        tags: [pii]\n");
+    bench.workspace().write("c.yml", hidden.as_bytes()).unwrap();
+    let given =
+        [("data", "d.csv"), ("contract", "c.yml"), ("reference", "r.csv"), ("html", "out.html")];
+    let outcome = bench.run_job(&Validate, &given).unwrap();
+    let histograms = outcome.report["histograms"].as_array().unwrap();
+    assert_eq!(histograms.len(), 1);
+    assert_eq!(histograms[0]["column"], "age");
+    let bars = |side: &str| histograms[0][side].as_str().unwrap().to_owned();
+    let (before, now) = (bars("reference"), bars("current"));
+    assert_eq!(before.chars().count(), now.chars().count());
+    assert!(before.ends_with('▁') && now.starts_with('▁') && before != now, "{before} {now}");
+    let line = format!("| `age` | `{before}` | `{now}` |\n");
+    assert!(outcome.summary.ends_with(&line), "{}", outcome.summary);
+    let page = bench.workspace().read("out.html", 1 << 20).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains(&format!("<td class=\"bars\">{before}</td>")), "{page}");
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_nothing_in_it_is_markup() {
+    let report = serde_json::from_str(
+        r#"{"verdict":"fail","rows":4,"checks":[
+            {"id":"<b>.unique","column":"v","metric":"unique","severity":"warning","expected":"a & b","observed":1,"failing_rows":1,"samples":[{"row":4,"values":{"v":"</code><script>alert(1)</script>"},"first_row":2}],"verdict":"warn"},
+            {"id":"leaks","column":null,"metric":"labelLeakage","severity":"error","expected":"mustBe 0","observed":1,"failing_rows":0,"samples":[],"findings":[{"column":"x","measure":"AUC","value":0.995,"interval":[0.99,0.998],"threshold":0.99,"rows":200,"counts":true},{"column":"y","measure":"AUC","value":0.5,"threshold":0.99,"rows":200,"counts":false}],"verdict":"fail"}]}"#,
+    )
+    .unwrap();
+    let page = super::page("d<i>.csv", "c.yml", &report, &[]);
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>"), "{page}");
+    for text in ["<script", "<b>", "<i>", "http://", "https://", "src=", "@import"] {
+        assert!(!page.contains(text), "{text} in {page}");
+    }
+    let told = [
+        "d&lt;i&gt;.csv",
+        "prefers-color-scheme: dark",
+        "row 4: v = &quot;&lt;&#x2f;code&gt;&lt;script&gt;alert(1)",
+        ", as in row 2",
+        "x: AUC 0.9950 [0.9900, 0.9980], threshold 0.99, 200 rows",
+        "1: 25.0 % (4.6 to 69.9)",
+        "a &amp; b",
+    ];
+    for text in told {
+        assert!(page.contains(text), "{text} not in {page}");
+    }
+    assert!(!page.contains("y: AUC"), "{page}");
+}

@@ -369,3 +369,27 @@ slaProperties:
     let merge = ["data", "validate", "--contract", "c.yaml", "--now", "2024-05-02T11:00:00Z"];
     Pawl::new(&project).args(merge).args(["--merge", "1.state"]).run().code(0);
 }
+
+#[test]
+fn a_validation_is_also_a_page_of_html() {
+    let project = project("id,customer,amt\n1,a,1.5\n2,<c>,\n2,b,9\n");
+    let more = ["--table", "customers=customers.csv", "--html", "out.html"];
+    let outcome = validate(&project, &[&more[..], &["--reference", "orders.csv"]].concat());
+    outcome.code(1).stderr_is("");
+    let page = std::fs::read_to_string(project.folder().join("out.html")).expect("written");
+    for text in [
+        "<h1><span class=\"fail\">fail</span>",
+        "customer = &quot;&lt;c&gt;&quot;",
+        "class=\"bars\"",
+    ] {
+        assert!(page.contains(text), "{text} not in {page}");
+    }
+    assert!(!page.contains("<c>") && !page.contains("<script"), "{page}");
+    let nowhere = validate(&project, &[&more[..3], &["/nowhere/out.html"]].concat());
+    nowhere.code(3);
+    assert!(
+        nowhere.stderr().contains("/nowhere/out.html cannot be written"),
+        "{}",
+        nowhere.stderr()
+    );
+}

@@ -458,6 +458,13 @@ impl Contract {
         self.schemas.iter().map(|schema| schema.name.as_str()).collect()
     }
 
+    /// Columns of personal data of the schema of this name, or of the first one: no report shows what is in them.
+    #[must_use]
+    pub fn personal_columns(&self, schema: Option<&str>) -> Vec<String> {
+        let properties = self.schema(schema).into_iter().flat_map(|schema| &schema.properties);
+        properties.filter(|property| property.personal).map(|p| p.column.clone()).collect()
+    }
+
     /// The schema of this name, or the first one.
     pub(crate) fn schema(&self, name: Option<&str>) -> Option<&Schema> {
         match name {

@@ -6,6 +6,9 @@ use crate::output::escape::harmless;
 use crate::output::{print, print_error};
 use clap::Args;
 use indexmap::IndexMap;
+use pawl_actions::drift::deltas;
+use pawl_actions::validate::page;
+use pawl_data::pandas::Frame;
 use pawl_data::{
     Check, Contract, Finding, Now, Sample, Shard, ValidateOptions, ValidationReport, Verdict,
     merge_states, validate, validate_shard,
@@ -51,6 +54,12 @@ pub(crate) struct ValidateArgs {
     /// The moment that the age of data is measured at, such as 2024-05-01T12:00:00Z [default: the clock's]
     #[arg(long, value_name = "MOMENT")]
     now: Option<Now>,
+    /// Also write the report as a page of HTML, one file that needs no other
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    html: Option<PathBuf>,
+    /// Data whose histograms the page shows beside those of the data
+    #[arg(long, value_name = "DATA", requires = "html", conflicts_with = "merge")]
+    reference: Option<String>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -93,8 +102,34 @@ pub(super) fn run(args: &ValidateArgs) -> Result<(), CommandError> {
         (Some(state), true) => return count(args, &contract, &options, state),
         (None, true) => validate(&contract, &table::open(name, args.format)?, &options)?,
     };
+    if let Some(path) = &args.html {
+        write_page(args, &contract, &report, path)?;
+    }
     show(&report, args.json)?;
     conclude(&report, name)
+}
+
+/// Writes the page of HTML.
+fn write_page(
+    args: &ValidateArgs,
+    contract: &Contract,
+    report: &ValidationReport,
+    path: &Path,
+) -> Result<(), CommandError> {
+    let name = args.data.as_deref().unwrap_or("merged shards");
+    let deltas = match &args.reference {
+        None => Vec::new(),
+        Some(reference) => {
+            let reference = Frame::open(&table::open(reference, args.format)?)?;
+            let current = Frame::open(&table::open(name, args.format)?)?;
+            deltas(&reference, &current, &contract.personal_columns(args.schema.as_deref()))
+        }
+    };
+    let page = page(name, &args.contract.display().to_string(), report, &deltas);
+    std::fs::write(path, page).map_err(|error| {
+        let message = format!("{} cannot be written: {error}", path.display());
+        CommandError::environment(message, "name another file with --html")
+    })
 }
 
 /// Counts one shard and says how many rows it has.

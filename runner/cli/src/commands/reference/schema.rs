@@ -455,8 +455,11 @@ fn validation_report() -> Value {
         })),
         json!({ "reason": text(), "findings": list(finding()) }),
     );
-    let whole = object(json!({ "verdict": verdict, "rows": count(), "checks": list(check) }));
-    let whole = with_optional(whole, json!({ "data": data_version() }));
+    let histogram = object(json!({ "column": text(), "reference": text(), "current": text() }));
+    let whole = with_optional(
+        object(json!({ "verdict": verdict, "rows": count(), "checks": list(check) })),
+        json!({ "data": data_version(), "histograms": list(histogram) }),
+    );
     titled("Validation report", "The report of `pawl/validate`.", whole)
 }
 
