@@ -355,3 +355,34 @@ pub enum RunEvent {
         conclusion: Conclusion,
     },
 }
+
+impl RunEvent {
+    /// The event's kind as the journal and the JSON output name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::RunRequested { .. } => "run-requested",
+            Self::RunPlanned { .. } => "run-planned",
+            Self::JobExpanded { .. } => "job-expanded",
+            Self::JobCalled { .. } => "job-called",
+            Self::GroupAsked { .. } => "group-asked",
+            Self::GroupEntered { .. } => "group-entered",
+            Self::JobStarted { .. } => "job-started",
+            Self::JobReady { .. } => "job-ready",
+            Self::ServiceLog { .. } => "service-log",
+            Self::StepQueued { .. } => "step-queued",
+            Self::StepIntended { .. } => "step-intended",
+            Self::StepStarted { .. } => "step-started",
+            Self::Log { .. } => "log",
+            Self::StepAnnotated { .. } => "step-annotated",
+            Self::StepRetried { .. } => "step-retried",
+            Self::StepFinished { .. } => "step-finished",
+            Self::JobFinished { .. } => "job-finished",
+            Self::JobClosed { .. } => "job-closed",
+            Self::JobCancelRequested { .. } => "job-cancel-requested",
+            Self::CancelRequested { .. } => "cancel-requested",
+            Self::RunResumed => "run-resumed",
+            Self::RunReopened => "run-reopened",
+            Self::RunFinished { .. } => "run-finished",
+        }
+    }
+}

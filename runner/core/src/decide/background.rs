@@ -1,6 +1,7 @@
 //! Steps in the background: their places, and the steps that wait for them or stop them.
 
-use super::{Effect, Walk, end_of_step, start, tolerated};
+use super::Effect;
+use super::steps::{Walk, end_of_step, start, tolerated};
 use crate::event::{Conclusion, RunEvent};
 use crate::ids::StepPath;
 use crate::plan::{PlannedStep, StepKind};

@@ -1,6 +1,7 @@
 //! Going on with a run that is over and has not succeeded.
 
-use super::{JobPhase, JobState, RunState, StepPhase, is_failure, require};
+use super::transition::require;
+use super::{JobPhase, JobState, RunState, StepPhase, is_failure};
 use crate::event::Conclusion;
 use crate::ids::{JobKey, StepPath};
 use crate::plan::{Plan, PlannedJob};
