@@ -17,8 +17,10 @@ const ROW: &str = r#"{"rows":[{"lncoins":4.61512,"idp":1,"lpi":6.907755,"fmde":0
 /// The example project with its service under another name.
 fn example() -> Project {
     let files = [
+        ".dvc/config",
         "contract.odcs.yaml",
-        "data/randhie.csv",
+        "data/randhie.csv.dvc",
+        "storage/files/md5/72/755c2540ef4e93f6356e0c2bb1db31",
         "scripts/train.py",
         "train-gate-deploy.yml",
         "train-in-python.yml",
@@ -87,8 +89,18 @@ fn the_first_model_needs_permission_then_serves_and_a_users_own_script_is_gated_
 
     let allowed = [first.as_slice(), &[("allow-first", "true")]].concat();
     let report = run(&project, "train-gate-deploy.yml", &inputs(&allowed)).code(0).report();
+    assert_eq!(step(&report, "data", "version"), "success", "{report:#}");
     assert_eq!(step(&report, "data", "drift"), "success", "{report:#}");
     assert_eq!(step(&report, "deploy", "deploy"), "success", "{report:#}");
+    let shown = Pawl::new(&project).args(["logs", "--summary", "--job", "report"]);
+    let shown = shown.store(project.store()).run().stdout();
+    for part in [
+        "| `dvc:data/randhie.csv` | `md5:72755c2540ef4e93f6356e0c2bb1db31` | 748181 |",
+        "(20190 rows)",
+        "## Drift: 0 of ",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
     assert_eq!(aliases(&project), json!({"production": 2}));
     let answer = ask(port);
     assert!(answer.starts_with("HTTP/1.0 200 OK"), "{answer}");
