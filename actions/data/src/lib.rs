@@ -42,7 +42,7 @@ pub use infer::{InferError, infer};
 pub use key_log::SpillError;
 pub use label::{CellError, LabelOperator, LabelRule, LabelRuleError, LabelValue};
 pub use predictions::{Pair, PairError, ParquetFacts, Predictions, PredictionsError, RowId};
-pub use profile::{ColumnProfile, Profile, profile};
+pub use profile::{ColumnProfile, Profile, merge_profiles, profile, profile_shard};
 pub use source::Source;
 pub use split::{Overlap, Split, SplitError, SplitOptions, SplitReport, overlap, split};
 pub use table::{Format, ReadError, Table};

@@ -393,3 +393,21 @@ fn a_validation_is_also_a_page_of_html() {
         nowhere.stderr()
     );
 }
+
+#[test]
+fn a_profile_is_put_together_from_shards() {
+    let project = project("id,customer,amt\n1,a,1.5\n2,c,\n3,b,2\n");
+    let profile = |more: &[&str]| {
+        let fixed = ["data", "profile", "--json"];
+        Pawl::new(&project).args(fixed).args(more).run()
+    };
+    for part in ["1/2", "2/2"] {
+        let state = format!("{}.state", &part[..1]);
+        profile(&["orders.csv", "--shard", part, "--state", &state]).code(0).stderr_is("");
+    }
+    let merged = profile(&["--merge", "2.state", "1.state"]);
+    merged.code(0).stderr_is("");
+    assert_eq!(merged.json(), profile(&["orders.csv"]).json());
+    let lacking = profile(&["--merge", "2.state"]);
+    lacking.code(2).stderr_is("error: --merge: shard 1 of 2 is missing\n");
+}

@@ -4,6 +4,7 @@
 mod column;
 mod shape;
 pub(crate) mod sketch;
+mod state;
 
 use std::collections::HashMap;
 
@@ -12,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Scan, ScanError, Source, Wanted};
 use crate::table::{Origin, ReadError, Table};
-use crate::validate::cut;
+use crate::validate::{Shard, cut};
 use crate::value;
 use column::ColumnState;
+
+pub use state::{merge_profiles, profile_shard};
 
 /// Bars of a histogram.
 const BINS: usize = 10;
@@ -109,8 +112,13 @@ struct State {
 /// # Errors
 /// When it cannot be read.
 pub fn profile(source: &Source, threads: usize) -> Result<Profile, ReadError> {
-    let threads = threads.max(1);
-    let scan = Scan { source, wanted: Wanted::Every, threads, shard: (0, 1) };
+    Ok(read(source, threads, Shard { index: 0, count: 1 })?.finish())
+}
+
+/// What all threads have learnt of a shard.
+fn read(source: &Source, threads: usize, shard: Shard) -> Result<State, ReadError> {
+    let (threads, shard) = (threads.max(1), (shard.index, shard.count));
+    let scan = Scan { source, wanted: Wanted::Every, threads, shard };
     let visit = |state: &mut State, _, _, table: &Table| -> Result<(), std::convert::Infallible> {
         state.visit(table);
         Ok(())
@@ -121,7 +129,7 @@ pub fn profile(source: &Source, threads: usize) -> Result<Profile, ReadError> {
     })?;
     let mut whole = State::default();
     states.into_iter().for_each(|state| whole.merge(state));
-    Ok(whole.finish())
+    Ok(whole)
 }
 
 impl Profile {

@@ -1,24 +1,37 @@
 //! `pawl data profile`
 
 use super::table::{self, TableFormat};
+use super::validate::shard;
 use crate::error::CommandError;
 use crate::output::escape::harmless;
 use crate::output::print;
 use clap::Args;
-use pawl_data::{ColumnProfile, Profile, profile};
+use pawl_data::{ColumnProfile, Profile, Shard, merge_profiles, profile, profile_shard};
+use serde_json::json;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// `pawl data profile`
 #[derive(Debug, Args)]
 pub(crate) struct ProfileArgs {
     /// The data: a path or pattern (CSV, TSV, Parquet, JSON Lines; also .gz and .zst), or - for stdin
-    data: String,
+    #[arg(required_unless_present = "merge", conflicts_with = "merge")]
+    data: Option<String>,
     /// The format of the data [default: by the name; of stdin, by its beginning]
     #[arg(long, value_enum)]
     format: Option<TableFormat>,
     /// Threads that read and count [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Read the Ith of N parts of the data alone, from 1/N to N/N; needs --state
+    #[arg(long, value_name = "I/N", requires = "state", value_parser = shard)]
+    shard: Option<Shard>,
+    /// Write what was learnt into a file instead of a profile
+    #[arg(long, value_name = "FILE", conflicts_with = "merge")]
+    state: Option<PathBuf>,
+    /// Put the files of all shards together
+    #[arg(long, value_name = "STATE", num_args = 1..)]
+    merge: Vec<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
     pub(super) json: bool,
@@ -26,8 +39,20 @@ pub(crate) struct ProfileArgs {
 
 /// Reads the data once and prints what each column holds.
 pub(super) fn run(args: &ProfileArgs) -> Result<(), CommandError> {
-    let data = table::open(&args.data, args.format)?;
-    let profile = profile(&data, args.threads.unwrap_or_else(table::cores))?;
+    let threads = args.threads.unwrap_or_else(table::cores);
+    let profile = match (&args.data, &args.state) {
+        (None, _) => merge_profiles(&args.merge)?,
+        (Some(data), None) => profile(&table::open(data, args.format)?, threads)?,
+        (Some(data), Some(state)) => {
+            let shard = args.shard.unwrap_or(Shard { index: 0, count: 1 });
+            let rows = profile_shard(&table::open(data, args.format)?, threads, shard, state)?;
+            let of = format!("{}/{}", shard.index + 1, shard.count);
+            return match args.json {
+                true => print(&json!({ "rows": rows, "shard": of, "state": state }).to_string()),
+                false => print(&format!("read {rows} rows of shard {of} into {}", state.display())),
+            };
+        }
+    };
     if args.json {
         let json = serde_json::to_string(&profile)
             .map_err(|error| CommandError::internal(error.to_string()))?;

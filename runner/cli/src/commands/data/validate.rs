@@ -66,7 +66,7 @@ pub(crate) struct ValidateArgs {
 }
 
 /// `I/N` with I from 1 to N.
-fn shard(text: &str) -> Result<Shard, String> {
+pub(super) fn shard(text: &str) -> Result<Shard, String> {
     let numbers = text
         .split_once('/')
         .and_then(|(index, count)| Some((index.parse::<u64>().ok()?, count.parse::<u64>().ok()?)));
