@@ -340,6 +340,63 @@ fn our_server_is_a_remote_for_dvc_and_for_us() {
     assert!(refused.to_string().contains("401") && !refused.is_input(), "{refused}");
 }
 
+/// An authority of certificates, and a certificate of it for this machine: the authority's file, the certificate's and its key's.
+fn certificates(folder: &Path) -> [String; 3] {
+    let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem \
+                  && openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout own.key -out own.csr \
+                  && printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\\n' > names \
+                  && openssl x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out own.pem";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    ["ca.pem", "own.pem", "own.key"].map(|name| folder.join(name).to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_server_with_tls_and_a_password_is_shared_with_dvc() {
+    let work = TempDir::new().unwrap();
+    let [authority, certificate, key] = certificates(work.path());
+    let kept = work.path().join("kept");
+    let port = free_port();
+    let server = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dvc/secure.py"))
+        .arg(&kept)
+        .args([&certificate, &key, &port.to_string()])
+        .stderr(Stdio::null())
+        .spawn();
+    let _server = Server(server.unwrap());
+    wait_for(port);
+    let url = format!("https://localhost:{port}");
+    let settings = |place: &Place, password: &str, authority: &str| {
+        place.dvc(&["remote", "add", "-q", "-f", "-d", "r", &url]);
+        for (key, value) in
+            [("auth", "basic"), ("user", "ada"), ("password", password), ("ssl_verify", authority)]
+        {
+            place.dvc(&["remote", "modify", "-q", "r", key, value]);
+        }
+    };
+    share(work.path(), &|place| settings(place, "p:ss word", &authority));
+    // A wrong password, an authority that nobody trusts, a question that nobody can answer: nothing is sent, no secret is told.
+    let stranger = Place::new(work.path().join("stranger"));
+    stranger.dvc(&["init", "-q"]);
+    fs::write(stranger.folder.join("x"), "stranger").unwrap();
+    stranger.add(&["x"]);
+    let refused = || {
+        let pushed = runtime().block_on(push(&stranger.open(), &[], None, &Progress::default()));
+        let error = pushed.unwrap_err();
+        assert!(!format!("{error} {}", error.hint()).contains("wrong-word"), "{error}");
+        error.to_string()
+    };
+    settings(&stranger, "wrong-word", &authority);
+    assert!(refused().contains("401"), "{}", refused());
+    settings(&stranger, "p:ss word", "true");
+    assert!(refused().contains("certificate"), "{}", refused());
+    settings(&stranger, "p:ss word", &authority);
+    stranger.dvc(&["remote", "modify", "-q", "r", "ask_password", "true"]);
+    stranger.dvc(&["remote", "modify", "-q", "--unset", "r", "password"]);
+    assert!(refused().contains("without user or password"), "{}", refused());
+    assert!(!kept.join("files/md5/7f").exists());
+}
+
 #[test]
 fn damaged_and_missing_objects_are_never_put_in_place() {
     let work = TempDir::new().unwrap();
