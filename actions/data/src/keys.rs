@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use crate::contract::Kind;
+use crate::contract::{Kind, Reading};
 use crate::table::Table;
 
 /// The encoding of a null; no value's encoding begins with it.
@@ -63,10 +63,11 @@ impl<'t> KeyReader<'t> {
             match column.and_then(|column| self.table.value(row, column)) {
                 None if self.whole_rows => buffer.push(NULL_TAG),
                 None => return Key::Null,
-                Some(cell) => match kind.read(cell.clone(), self.table.origin()) {
-                    Some(value) => value.encode(buffer),
-                    None if self.whole_rows => cell.encode(buffer),
-                    None => key = Key::Unreadable,
+                Some(cell) => match kind.look(&cell, self.table.origin()) {
+                    Reading::AsItIs => cell.encode(buffer),
+                    Reading::Read(value) => value.encode(buffer),
+                    Reading::Unreadable if self.whole_rows => cell.encode(buffer),
+                    Reading::Unreadable => key = Key::Unreadable,
                 },
             }
         }

@@ -268,6 +268,12 @@ fn float_decimal(value: f64) -> Option<(i128, u32)> {
 fn compare_int_float(a: i128, b: f64) -> Option<Ordering> {
     // 2^127: from here on every float is beyond i128.
     const LIMIT: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
+    // 2^53: up to here every integer is a float.
+    const EXACT: i128 = 1 << 53;
+    if (-EXACT..=EXACT).contains(&a) {
+        #[expect(clippy::cast_precision_loss, reason = "there is none, see above")]
+        return (a as i64 as f64).partial_cmp(&b);
+    }
     if b.is_nan() {
         return None;
     }

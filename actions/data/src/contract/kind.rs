@@ -27,6 +27,16 @@ pub(crate) enum Kind {
     Array,
 }
 
+/// What a cell is as some type.
+pub(crate) enum Reading<'v> {
+    /// The cell itself.
+    AsItIs,
+    /// What its text says.
+    Read(Value<'v>),
+    /// It is not of this type.
+    Unreadable,
+}
+
 impl Kind {
     /// The name in the standard; empty without a `logicalType`.
     pub(crate) fn name(&self) -> &'static str {
@@ -73,8 +83,18 @@ impl Kind {
     /// there they are texts.
     #[inline]
     pub(crate) fn read<'a>(&self, cell: Value<'a>, origin: Origin) -> Option<Value<'a>> {
-        match (origin, self, &cell) {
-            (Origin::Text, Self::Untyped | Self::Text, _) => Some(cell),
+        match self.look(&cell, origin) {
+            Reading::AsItIs => Some(cell),
+            Reading::Read(value) => Some(value),
+            Reading::Unreadable => None,
+        }
+    }
+
+    /// The same without taking the cell, of which there are millions.
+    #[inline]
+    pub(crate) fn look<'v>(&self, cell: &Value<'_>, origin: Origin) -> Reading<'v> {
+        let read = match (origin, self, cell) {
+            (Origin::Text, Self::Untyped | Self::Text, _) => return Reading::AsItIs,
             (Origin::Text, _, Value::Text(text))
             | (
                 Origin::Json,
@@ -82,8 +102,10 @@ impl Kind {
                 Value::Text(text),
             ) => self.read_text(text),
             (Origin::Text, ..) => None,
-            _ => self.is_of(&cell).then_some(cell),
-        }
+            _ if self.is_of(cell) => return Reading::AsItIs,
+            _ => None,
+        };
+        read.map_or(Reading::Unreadable, Reading::Read)
     }
 
     fn is_of(&self, cell: &Value<'_>) -> bool {

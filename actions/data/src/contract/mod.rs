@@ -14,7 +14,7 @@ mod types;
 
 use std::fmt;
 
-pub(crate) use kind::Kind;
+pub(crate) use kind::{Kind, Reading};
 pub(crate) use sla::Latency;
 
 use crate::format::Format;

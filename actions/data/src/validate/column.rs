@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use crate::contract::{Bound, Inner, Item, Kind};
+use crate::contract::{Bound, Inner, Item, Kind, Reading};
 use crate::format::Format;
 use crate::pattern::{Exhausted, Pattern};
 use crate::source::{Part, Position};
@@ -184,16 +184,24 @@ impl ColumnPart<'_> {
                 self.count(row, tests, tallies, |test| test.is_bad_null());
                 continue;
             };
-            let Some(value) = self.kind.read(cell.clone(), origin) else {
-                self.count(row, tests, tallies, |test| matches!(test, CellTest::Type));
-                continue;
+            let read;
+            let value = match self.kind.look(&cell, origin) {
+                Reading::AsItIs => &cell,
+                Reading::Read(value) => {
+                    read = value;
+                    &read
+                }
+                Reading::Unreadable => {
+                    self.count(row, tests, tallies, |test| matches!(test, CellTest::Type));
+                    continue;
+                }
             };
             values += 1;
             for (test, tally) in tests.iter().zip(&mut *tallies) {
                 if tally.exhausted.is_some() {
                     continue;
                 }
-                match test.is_bad(&value, &cell, origin, &mut buffer) {
+                match test.is_bad(value, &cell, origin, &mut buffer) {
                     Ok(true) => tally.add(self.at(row), None, || self.shown(row)),
                     Ok(false) => {}
                     Err(Exhausted) => {
