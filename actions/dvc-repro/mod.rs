@@ -75,8 +75,8 @@ fn stage(run: &StageRun) -> Value {
 fn summary(done: &Repro) -> String {
     let cell = |text: &str| text.replace(['|', '`', '\n', '\r', '<'], " ");
     let row = |run: &StageRun| {
-        let reasons: Vec<_> = run.reasons.iter().map(ToString::to_string).collect();
-        let (stage, reasons) = (cell(&run.stage), cell(&reasons.join(", ")));
+        let reasons = run.reasons.iter().map(|reason| format!("`{}`", cell(&reason.to_string())));
+        let (stage, reasons) = (cell(&run.stage), reasons.collect::<Vec<_>>().join(", "));
         format!("| `{stage}` | {} | {reasons} |\n", run.did.as_str())
     };
     let rows: String = done.stages.iter().map(row).collect();

@@ -34,7 +34,7 @@ fn stages_run_once_and_the_report_says_why() {
     assert_eq!(second.outputs["changed"], "false");
     let only = bench.run_job(&DvcRepro, &[("stages", "double"), ("force", "true")]).unwrap();
     assert_eq!(only.outputs["stages"], "double");
-    assert!(only.summary.contains("| `double` | ran | stage forced |"), "{}", only.summary);
+    assert!(only.summary.contains("| `double` | ran | `stage forced` |"), "{}", only.summary);
 }
 
 #[test]

@@ -26,11 +26,16 @@ pub(crate) fn sink(json: bool, verbose: bool, live: bool) -> Box<dyn Sink> {
         return Box::new(JsonSink::new(out));
     }
     let is_terminal = std::io::stdout().is_terminal();
-    let color = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let color = wants_color(is_terminal);
     let width =
         std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(80);
     let style = Style { color, live: live && is_terminal, verbose, width };
     Box::new(TerminalSink::new(out, style))
+}
+
+/// Whether a stream is coloured: `NO_COLOR` asks for none.
+pub(crate) fn wants_color(is_terminal: bool) -> bool {
+    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Prints one line (or several) on stdout. A reader that went away (`| head`) is a quiet end of output.

@@ -147,7 +147,7 @@ mod tests {
         }
         let alone =
             text(&Pipeline { files: vec!["dvc.yaml".into()], remote: None, ..found }, false);
-        for part in ["dvc-pull", "dvc-push", "pip", "stages: |", "volumes"] {
+        for part in ["dvc-pull", "dvc-push", "pip install", "stages: |", "volumes"] {
             assert!(!alone.contains(part), "{alone}");
         }
     }
