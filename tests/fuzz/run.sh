@@ -41,7 +41,7 @@ seed() {
     case $1 in
         workflow | plan) cp ../../workflows/*/*.yml ../corpus/sound/*.yml "$2" ;;
         contract) cp ../../workflows/*/*.odcs.yaml "$2" ;;
-        csv) head -n 20 ../../workflows/visit-risk/data/*.csv >"$2/visits.csv" ;;
+        csv) head -q -n 20 ../../workflows/visit-risk/storage/files/md5/*/* >"$2/visits.csv" ;;
     esac
     if [ -d "seeds/$1" ]; then cp seeds/"$1"/* "$2"; fi
 }
@@ -50,11 +50,11 @@ seed() {
 fuzz() {
     target=$1
     corpus=$CARGO_TARGET_DIR/corpus/$target
-    mkdir -p "$corpus" "$CARGO_TARGET_DIR/crashes"
+    mkdir -p "$corpus"
     seed "$target" "$corpus"
     # What crashed it before is tried again, first.
     for old in "$CARGO_TARGET_DIR/crashes/$target-"*; do
-        [ ! -e "$old" ] || mv "$old" "$corpus"
+        case $old in *-none | *-\*) ;; *) mv "$old" "$corpus" ;; esac
     done
     if [ -z "$(ls "$corpus")" ]; then
         echo "it has no seeds" >"$CARGO_TARGET_DIR/crashes/$target-none"
@@ -66,11 +66,16 @@ fuzz() {
     grep -E '^(stat::number_of_executed_units|stat::peak_rss_mb|==|SUMMARY|thread|Test unit)|panicked|ERROR' \
         "$CARGO_TARGET_DIR/$target.log" | sed "s/^/$target: /"
     # A target that ran nothing found nothing.
-    grep -q '^stat::number_of_executed_units: *[1-9]' "$CARGO_TARGET_DIR/$target.log" ||
-        echo "it did not run" >"$CARGO_TARGET_DIR/crashes/$target-none"
+    ! grep -q '^stat::number_of_executed_units: *[1-9]' "$CARGO_TARGET_DIR/$target.log" ||
+        rm "$CARGO_TARGET_DIR/crashes/$target-none"
 }
 
+# What does not come to its end has no good one: that goes when a target has run.
+mkdir -p "$CARGO_TARGET_DIR/crashes"
 rm -f "$CARGO_TARGET_DIR"/crashes/*-none
+for target in "$@"; do
+    echo "it did not run" >"$CARGO_TARGET_DIR/crashes/$target-none"
+done
 # As many at once as there are cores, at most four: each takes one and up to 2 GiB.
 lanes=$(nproc)
 [ "$lanes" -le 4 ] || lanes=4
