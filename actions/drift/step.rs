@@ -25,6 +25,10 @@ impl JobAction for Drift {
     fn run(&self, context: &JobContext<'_>, inputs: &Inputs) -> Result<ActionOutcome, ActionError> {
         match inputs.text("performance").parse() {
             Ok(metric) => watch::run(context, inputs, metric),
+            Err(_) if inputs.get("state").is_some_and(|path| !path.is_empty()) => {
+                let hint = "add performance, or leave state out";
+                Err(ActionError::input("state is of performance alone", hint))
+            }
             Err(_) => run_columns(context, inputs),
         }
     }

@@ -226,6 +226,44 @@ fn columns_that_are_not_there_are_wrong_input() {
     assert!(error.to_string().contains("t.csv has no column 'nothing'"), "{error}");
 }
 
+#[test]
+fn the_step_watches_performance_and_hands_its_state_on() {
+    let bench = Bench::new();
+    let side = |every: usize| {
+        let row = |n: usize| format!("1,{}\n", u8::from(n % every != 0));
+        format!("y_pred,y_true\n{}", (0..400).map(row).collect::<String>())
+    };
+    for (file, every) in [("reference.csv", 10), ("good.csv", 10), ("bad.csv", 3)] {
+        bench.workspace().write(file, side(every).as_bytes()).unwrap();
+    }
+    let asked = |current: &'static str| {
+        [
+            ("reference", "reference.csv"),
+            ("current", current),
+            ("performance", "accuracy"),
+            ("state", "watch.json"),
+        ]
+    };
+    let outcome = bench.run_job(&Drift, &asked("good.csv")).unwrap();
+    assert!(outcome.success);
+    assert_eq!(outcome.outputs["verdict"], "same");
+    let outcome = bench.run_job(&Drift, &asked("bad.csv")).unwrap();
+    assert!(!outcome.success);
+    assert_eq!(outcome.report["labelled"]["rows"], 800, "the first look counts");
+    assert!(outcome.reason.unwrap().contains("shown after"), "{}", outcome.summary);
+    assert!(outcome.summary.starts_with("### Performance: drifted"), "{}", outcome.summary);
+    // With what has no meaning here nothing runs.
+    for more in [("columns", "a"), ("method", "psi"), ("compat", "evidently")] {
+        let mut given = asked("good.csv").to_vec();
+        given.push(more);
+        let error = bench.run_job(&Drift, &given).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} says nothing of performance", more.0));
+    }
+    let columns = [("reference", "good.csv"), ("current", "bad.csv"), ("state", "watch.json")];
+    let error = bench.run_job(&Drift, &columns).unwrap_err();
+    assert_eq!(error.to_string(), "state is of performance alone");
+}
+
 /// Answers with the probability that `said` makes of the true one, and labels of the first `labelled` rows.
 fn answers(seed: u64, rows: usize, labelled: usize, wrong: f64) -> pawl_data::Answers {
     let mut random = Lcg::new(seed);

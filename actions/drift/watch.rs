@@ -16,11 +16,11 @@ pub(super) fn run(
     inputs: &Inputs,
     metric: Metric,
 ) -> Result<ActionOutcome, ActionError> {
-    for name in ["method", "columns"] {
-        if inputs.get(name).is_some_and(|text| !text.trim().is_empty()) {
-            let hint = "compare columns in a step of its own";
-            return Err(ActionError::input(format!("{name} says nothing of performance"), hint));
-        }
+    let is_given = |name: &&str| inputs.get(name).is_some_and(|text| !text.trim().is_empty());
+    let stranger = ["method", "columns"].into_iter().find(is_given);
+    if let Some(name) = stranger.or((inputs.text("compat") != "pawl").then_some("compat")) {
+        let hint = "compare columns in a step of its own";
+        return Err(ActionError::input(format!("{name} says nothing of performance"), hint));
     }
     let question = Question { metric, margin: inputs.number("margin")? };
     let reference = answers(context, inputs.text("reference"))?;
