@@ -11,10 +11,9 @@ mod number;
 mod parquet;
 mod scan;
 
-use crate::source::{Source, unreadable};
+use crate::source::Source;
 use crate::table::{Format, ReadError};
 use hashbrown::HashMap;
-use std::io::Read;
 
 /// Largest file: cells are addressed with 32 bits.
 const MAX_BYTES: usize = u32::MAX as usize;
@@ -87,12 +86,7 @@ impl Frame {
     pub fn open(source: &Source) -> Result<Self, ReadError> {
         let mut whole: Option<Self> = None;
         for file in source.files() {
-            // Of a packed file it is more: then it grows on the way.
-            let mut bytes = Vec::with_capacity(file.origin.length().min(MAX_BYTES));
-            // One byte more than may be says that there are more.
-            let mut reader = file.origin.open(&file.name)?.take(MAX_BYTES as u64 + 1);
-            reader.read_to_end(&mut bytes).map_err(|error| unreadable(&file.name, error))?;
-            let frame = Self::read(&file.name, file.format, bytes)?;
+            let frame = Self::read(&file.name, file.format, file.bytes()?)?;
             whole = Some(match whole {
                 None => frame,
                 Some(before) => concat::join(before, frame, &file.name)?,

@@ -42,6 +42,25 @@ pub(crate) struct SourceFile {
     pub(crate) origin: Origin,
 }
 
+impl SourceFile {
+    /// All of it, unpacked. A stream gives it once.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is larger than 4 GiB.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>, ReadError> {
+        // Of a packed file it is more: then it grows on the way.
+        let expected = self.origin.length().min(MAX_TABLE_BYTES as usize);
+        let mut bytes = Vec::with_capacity(expected);
+        // One byte more than may be says that there are more.
+        let mut reader = self.origin.open(&self.name)?.take(MAX_TABLE_BYTES + 1);
+        reader.read_to_end(&mut bytes).map_err(|error| unreadable(&self.name, error))?;
+        if bytes.len() as u64 > MAX_TABLE_BYTES {
+            return Err(ReadError::too_large(&self.name, bytes.len()));
+        }
+        Ok(bytes)
+    }
+}
+
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
@@ -129,16 +148,7 @@ impl Source {
     /// # Errors
     /// When a file cannot be read, is larger than 4 GiB, or is not what its format says.
     pub fn tables(&self) -> impl Iterator<Item = Result<Table, ReadError>> {
-        self.files.iter().map(|file| {
-            // One byte more than may be says that there are more.
-            let mut reader = file.origin.open(&file.name)?.take(MAX_TABLE_BYTES + 1);
-            let mut bytes = Vec::new();
-            reader.read_to_end(&mut bytes).map_err(|error| unreadable(&file.name, error))?;
-            if bytes.len() as u64 > MAX_TABLE_BYTES {
-                return Err(ReadError::too_large(&file.name, bytes.len()));
-            }
-            Table::from_bytes(&file.name, file.format, bytes)
-        })
+        self.files.iter().map(|file| Table::from_bytes(&file.name, file.format, file.bytes()?))
     }
 
     /// The columns of its first file: names, and types as [`Table::physical_type`] has them. No more than the file's beginning is
